@@ -1,0 +1,94 @@
+"""The port every speaking engine fits: a batch of utterances in, speech out."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Mono samples in [-1, 1], shape (T,), and their rate in Hz."""
+
+    samples: Samples
+    sample_rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.sample_rate
+
+
+@dataclass(frozen=True)
+class VoicePrint:
+    """What an engine computed from a voice, so that it is computed once. `key` names it by content."""
+
+    key: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Direction:
+    """How a segment is to be spoken. `pace` 1.0 is the engine's own tempo, 2.0 twice as fast (0.5 to 2.0)."""
+
+    pace: float = 1.0
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One segment, ready to be spoken. `language` is zh, en, ja or ko; `text` is the spoken text."""
+
+    text: str
+    language: str
+    voice: VoicePrint
+    direction: Direction = Direction()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What was spoken. `seed` is the one that was used (a retry inside the engine derives a new one)."""
+
+    audio: Audio
+    seed: int
+
+
+@dataclass(frozen=True)
+class SpeechFailure:
+    """Why an utterance could not be spoken. `kind` is one of text, engine, memory, timeout."""
+
+    kind: str
+    reason: str
+
+
+class Engine(Protocol):
+    """Speaks batches. The answer for an utterance may not depend on who shares its batch."""
+
+    name: str
+    sample_rate: int
+    fingerprint: str
+    """Of the weights (or of the library and its data): two workers with equal fingerprints speak alike."""
+    languages: frozenset[str]
+
+    def voice_print(self, reference: str) -> VoicePrint:
+        """The print of the voice named `reference` (a preset's name, or a recording's path on this machine).
+
+        Raises farm.errors.Rejected when there is no such voice.
+        """
+        ...
+
+    def speak(
+        self, batch: Sequence[Utterance], stop: Callable[[], bool]
+    ) -> Iterator[tuple[int, Speech | SpeechFailure]]:
+        """Yield (index into `batch`, result) as results are ready, in any order, each index once.
+
+        `stop` is asked between micro-batches; once it is true nothing more is started.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back processes and memory."""
+        ...
