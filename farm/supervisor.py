@@ -1,0 +1,193 @@
+"""Starts the farm's processes, starts again what dies, and ends all of them when the farm ends."""
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO, Any, NoReturn, Self
+
+from farm.errors import Conflict, Forbidden, ServiceDown
+from farm.processes import Child, Process, end_leftovers, identity, is_alive, read_records
+
+START_TIMEOUT_S = 120.0  # PostgreSQL may have to replay its log first
+START_ATTEMPTS = 3
+POLL_S = 0.1
+ROTATE_EVERY_S = 60.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProcessState:
+    """One process of a running farm. `pid` is None while it waits to be started again, `since` is in UTC."""
+
+    name: str
+    pid: int | None
+    since: datetime
+    restarts: int
+
+
+class Supervisor:
+    """Holds a home and its processes: `with Supervisor(home) as farm: farm.start(…); farm.wait()`.
+
+    Only one at a time: raises Conflict when another farm holds the home, Forbidden when it is another user's.
+    In the main thread SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does: each leaves the `with`.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._children: list[Child] = []
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        _make_folders(self.home)
+        self._lock = _take_lock(self.home)
+        end_leftovers(read_records(_state_file(self.home)))
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {number: signal.signal(number, _leave) for number in STOP_SIGNALS}
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)  # stopping is bounded already; nothing may interrupt it
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._lock.truncate(0)
+        self._lock.close()
+
+    def start(self, *processes: Process) -> None:
+        """Start them in this order, each when the one before is ready; raises ServiceDown if one never is."""
+        for process in processes:
+            child = Child(process, self.home / "logs" / f"{process.name}.log")
+            self._children.append(child)
+            self._wake.set()
+            self._await(child)
+
+    def wait(self) -> None:
+        """Until a signal asks us to stop."""
+        with suppress(KeyboardInterrupt):
+            self._thread.join()
+            raise RuntimeError("the supervisor's thread has ended: its traceback is above")
+
+    def _await(self, child: Child) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        ready = child.process.ready
+        while not (child.pid and (ready is None or ready())):
+            if child.restarts >= START_ATTEMPTS or time.monotonic() > deadline or not self._thread.is_alive():
+                raise ServiceDown(
+                    "{name} does not start: {words} The whole story is in {log}.",
+                    name=child.process.name,
+                    words=child.last_words(),
+                    log=child.log_file,
+                )
+            time.sleep(0.02)
+
+    def _supervise(self) -> None:
+        """Start everything from this one thread: children end with the thread that started them."""
+        rotated = time.monotonic()
+        try:
+            while not self._stopping.is_set():
+                changed = [child for child in self._children if child.tend(time.monotonic())]
+                if changed:
+                    self._write()
+                if time.monotonic() - rotated > ROTATE_EVERY_S:
+                    rotated = time.monotonic()
+                    for child in self._children:
+                        child.rotate_log()
+                self._wake.wait(POLL_S)
+                self._wake.clear()
+        finally:
+            for child in reversed(self._children):
+                child.stop()
+            _state_file(self.home).unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        file = _state_file(self.home)
+        new = file.with_suffix(".new")
+        try:
+            new.write_text(json.dumps([child.record() for child in self._children], indent=1))
+            new.rename(file)
+        except OSError as error:  # a full disk is no reason to stop a farm
+            log.warning("%s could not be written: %s", file, error)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _lock_file(home: Path) -> Path:
+    return home / "run" / "farm.lock"
+
+
+def _state_file(home: Path) -> Path:
+    return home / "run" / "processes.json"
+
+
+def _make_folders(home: Path) -> None:
+    """The home and what is ours in it, closed to everybody else. A folder that exists is left as it is."""
+    try:
+        if not home.exists():
+            home.mkdir(parents=True)
+            home.chmod(0o711 if os.geteuid() == 0 else 0o700)  # root's servers, another user, pass through
+        for folder in (home / "run", home / "logs"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        owner = (home / "run").stat().st_uid
+    except PermissionError as e:
+        raise Forbidden("{home} cannot be written. Choose another FARM_HOME.", home=home) from e
+    if owner != os.geteuid():
+        raise Forbidden(
+            "The farm on {home} is of user {owner}. Run it as that user, or choose another FARM_HOME.",
+            home=home,
+            owner=owner,
+        )
+
+
+def _take_lock(home: Path) -> IO[str]:
+    """The lock file, locked for as long as it is open, with our process in it."""
+    lock = os.fdopen(os.open(_lock_file(home), os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as e:
+        lock.close()
+        raise Conflict(
+            "A farm runs on {home} already (process {pid}). Use it, stop it, or choose another FARM_HOME.",
+            home=home,
+            pid=holder(home),
+        ) from e
+    lock.truncate()
+    json.dump([{"pid": os.getpid(), "identity": identity(os.getpid())}], lock)
+    lock.flush()
+    return lock
+
+
+def holder(home: Path) -> int | None:
+    """The process id of the farm that runs on this home, if one does."""
+    return next((entry["pid"] for entry in read_records(_lock_file(home)) if is_alive(entry)), None)
+
+
+def processes(home: Path) -> list[ProcessState]:
+    """The processes of the farm that runs on this home, in the order of their start; none when none does."""
+    if holder(home) is None:
+        return []
+    return [
+        ProcessState(item["name"], item["pid"], datetime.fromisoformat(item["since"]), item["restarts"])
+        for item in read_records(_state_file(home))
+    ]
