@@ -1,0 +1,80 @@
+"""The worker's side of an upload: one HTTP PUT, or one file; no keys, no database, no S3 library."""
+
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from farm.errors import FarmError, Forbidden, Rejected, ServiceDown, Transient
+from farm.storage import Upload
+from farm.storage.disk import opened
+from farm.storage.folder import FolderStore
+
+_BUSY = (408, 425, 429, 500, 502, 503, 504)
+_http = urllib3.PoolManager(
+    timeout=urllib3.Timeout(connect=10, read=60),
+    retries=urllib3.Retry(
+        total=4,
+        redirect=False,
+        status_forcelist=_BUSY,
+        allowed_methods={"PUT"},
+        backoff_factor=0.3,  # seconds: 0, 0.6, 1.2, 2.4, well inside a lease
+        backoff_jitter=0.3,
+        respect_retry_after_header=False,
+        raise_on_status=False,
+    ),
+)
+
+
+def upload(leave: Upload, source: Path | bytes, allowed_root: Path | None = None) -> None:
+    """Send `source` where `leave` says. A file URL must lie in `allowed_root`, the store's folder.
+
+    Raises Forbidden (not signed for this, or expired), Rejected; after five tries Transient or ServiceDown.
+    """
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    allowed = leave.headers.get("Content-Length")
+    if allowed != str(size):
+        raise Rejected("This upload is for {allowed} bytes, not {size}.", allowed=allowed, size=size)
+    if urlsplit(leave.url).scheme == "file":
+        _write(leave.url, source, allowed_root)
+    else:
+        _send(leave, source)
+
+
+def _write(url: str, source: Path | bytes, root: Path | None) -> None:
+    path = PurePosixPath(unquote(urlsplit(url).path))
+    if root is None or ".." in path.parts or not path.is_relative_to(root.resolve()):
+        raise Forbidden(
+            "{path} is not in this machine's storage folder ({root}).", path=str(path), root=str(root)
+        )
+    FolderStore(root).put(str(path.relative_to(root.resolve())), source)
+
+
+def _send(leave: Upload, source: Path | bytes) -> None:
+    try:
+        with opened(source) as body:
+            answer = _http.request(
+                leave.method,
+                leave.url,
+                body=body,
+                headers=dict(leave.headers),
+                redirect=False,
+                preload_content=False,
+            )
+            reason = answer.read(500).decode(errors="replace")
+            answer.release_conn()
+    except HTTPError as e:
+        raise ServiceDown(
+            "The storage does not answer: {reason}. The upload is tried again.", reason=str(e)
+        ) from e
+    if not 200 <= answer.status < 300:
+        raise _refusal(answer.status, reason)
+
+
+def _refusal(status: int, reason: str) -> FarmError:
+    if status in _BUSY or status >= 500:
+        return Transient("The storage is busy ({status}: {reason}).", status=status, reason=reason)
+    if status in (401, 403):
+        return Forbidden("The storage refused the upload ({status}: {reason}).", status=status, reason=reason)
+    return Rejected("The storage refused the upload ({status}: {reason}).", status=status, reason=reason)
