@@ -35,8 +35,11 @@ class Settings:
     api_port: int = setting(8601, "port of the worker API and of the folder store's signed URLs")
     api_url: str = setting("", "where workers reach the worker API; empty: http://<host>:<api_port>")
     engine: str = setting("preview", "what the render worker here speaks with")
+    worker_name: str = setting("local", "the render worker's name")
+    worker_class: str = setting("cpu", "the render worker's GPU class")
+    worker_secret: str = setting("", "what the farm knows the render worker by; empty: enrolled at the start")
     language: str = setting("", "the dashboard's language, zh or en; empty: the browser's")
-    house_workers: int = setting(1, "processes that import, plan, master and publish")
+    house_workers: int = setting(2, "processes that import, plan, master and publish")
     web_threads: int = setting(16, "threads of the dashboard; half may hold live streams")
     upload_limit_mb: int = setting(200, "the largest manuscript that may be uploaded, in MiB")
     lease_s: float = setting(60.0, "how long a job is promised to a worker without renewal")
@@ -62,9 +65,9 @@ class Settings:
         return f"http://{self.host}:{self.port}"
 
     @property
-    def signing_secret(self) -> bytes:
+    def signing_secret(self) -> str:
         """The secret, made at the first need where none is given; readable by the farm's user alone."""
-        return self.secret.encode() if self.secret else kept_secret(self.home / "secret")
+        return self.secret or kept_secret(self.home / "secret")
 
     def environment(self) -> dict[str, str]:
         """The settings as a child process should find them."""
@@ -107,7 +110,9 @@ def default_home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "voicefarm"
 
 
-def kept_secret(path: Path) -> bytes:
+def kept_secret(path: Path) -> str:
+    if path.exists():
+        return path.read_text()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.{os.getpid()}")
     made.touch(mode=0o600)
@@ -115,7 +120,7 @@ def kept_secret(path: Path) -> bytes:
     with contextlib.suppress(FileExistsError):
         os.link(made, path)  # of two processes that start together, one wins
     made.unlink()
-    return path.read_bytes()
+    return path.read_text()
 
 
 @cache

@@ -1,0 +1,34 @@
+"""The folder store over HTTP, for workers on other hosts: signed addresses only."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, request
+
+from dashboard.belongings import belongings
+from dashboard.media import send_object
+from farm.errors import Rejected
+from farm.rendering import LARGEST_TAKE
+
+bp = Blueprint("store", __name__, url_prefix="/store")
+
+
+def verify(name: str, size: int | None) -> None:
+    now = datetime.now(UTC)
+    belongings().signer.verify(request.method, name, request.args, size, now)
+
+
+@bp.get("/<path:name>")
+def download(name: str) -> Response:
+    verify(name, None)
+    return send_object(belongings().store, name, request.args.get("as"))
+
+
+@bp.put("/<path:name>")
+def upload(name: str) -> Response:
+    size = request.content_length
+    verify(name, size)
+    if size is None or size > LARGEST_TAKE:
+        raise Rejected("An upload says its length, at most {most} bytes.", most=LARGEST_TAKE)
+    request.max_content_length = LARGEST_TAKE
+    belongings().store.put(name, request.get_data(cache=False))
+    return Response(status=204)

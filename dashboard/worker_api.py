@@ -1,0 +1,171 @@
+"""The worker API, served apart from the pages so that open event streams can never starve a lease.
+
+Every request carries the worker's secret; a job's also its token. Nothing a worker says is believed: sizes,
+hashes and sounds are checked by the farm.
+"""
+
+from typing import Any
+
+from flask import Blueprint, Flask, request
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from sqlalchemy.orm import Session
+
+from dashboard.answers import answer_in_json
+from dashboard.belongings import Belongings, belongings
+from dashboard.store_routes import bp as store_routes
+from farm import jobs, rendering, workers
+from farm.errors import Forbidden, LeaseLost
+from farm.rendering import Result, Spoken, Unspoken
+from farm.settings import Settings
+from farm.tables import Worker, WorkerState
+
+bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
+
+LARGEST_REQUEST = 2 * 2**20  # bytes
+
+
+class Strict(Schema):
+    class Meta:
+        unknown = RAISE
+
+
+def finite(least: float = 0.0, most: float = 1e9) -> Any:
+    return fields.Float(required=True, allow_nan=False, validate=validate.Range(least, most))
+
+
+class BeatSchema(Strict):
+    state = fields.Enum(WorkerState, by_value=True, required=True)
+    engine = fields.String(required=True, validate=validate.Length(max=100))
+    fingerprint = fields.String(required=True, validate=validate.Length(max=128))
+    protocol = fields.Integer(required=True)
+    facts = fields.Dict(keys=fields.String(), load_default=dict)
+
+
+class TokenSchema(Strict):
+    token = fields.String(required=True, validate=validate.Length(max=64))
+
+
+class RenewSchema(TokenSchema):
+    progress = finite()
+    in_hand = fields.List(fields.Integer(), load_default=list, validate=validate.Length(max=1000))
+
+
+class UploadsSchema(TokenSchema):
+    sizes = fields.Dict(
+        keys=fields.Integer(), values=fields.Integer(), required=True, validate=validate.Length(max=1000)
+    )
+
+
+class ResultSchema(Strict):
+    segment = fields.Integer(required=True)
+    size = fields.Integer()
+    sha256 = fields.String(validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
+    seconds = fields.Float(allow_nan=False)
+    busy_s = fields.Float(allow_nan=False, validate=validate.Range(0, 1e6))
+    seed = fields.Integer(validate=validate.Range(-(2**63), 2**63 - 1))
+    kind = fields.String(validate=validate.OneOf(["text", "engine", "memory", "timeout"]))
+    reason = fields.String(validate=validate.Length(max=2000))
+
+
+class AcceptSchema(TokenSchema):
+    results = fields.List(fields.Nested(ResultSchema), required=True, validate=validate.Length(max=1000))
+    last = fields.Boolean(load_default=False)
+
+
+def caller(session: Session) -> Worker:
+    """The worker whose secret the request carries. Raises Forbidden."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if kind != "Bearer" or not secret:
+        raise Forbidden("Send the worker's secret as a bearer token.")
+    return workers.known(session, secret)
+
+
+def said(schema: type[Schema]) -> dict[str, Any]:
+    return dict(schema().load(request.get_json()))
+
+
+def times() -> jobs.Times:
+    config: Settings = belongings().settings
+    return jobs.Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s)
+
+
+def mine(session: Session, job_id: int, token: str) -> Worker:
+    """The calling worker, when it holds the job. Raises Forbidden, LeaseLost."""
+    worker = caller(session)
+    if jobs.hold(session, job_id, token).worker_id != worker.id:
+        raise jobs.lost(job_id)
+    return worker
+
+
+@bp.get("/health")
+def health() -> dict[str, Any]:
+    return {"protocol": workers.PROTOCOL}
+
+
+@bp.post("/beat")
+def beat() -> dict[str, Any]:
+    report = workers.Beat(**said(BeatSchema))
+    with belongings().begin() as session:
+        return {"desired": workers.beat(session, caller(session), report)}
+
+
+@bp.post("/jobs/<int:job_id>/claim")
+def claim(job_id: int) -> dict[str, Any]:
+    token = said(TokenSchema)["token"]
+    config = belongings().settings
+    with belongings().begin() as session:
+        job = rendering.claim(session, caller(session), job_id, token, times(), config.batch_s)
+        if job is not None:
+            return {**rendering.work(session, job), "renew_s": config.renew_s}
+    # Outside of the transaction, which may have recalled the job.
+    raise LeaseLost("Job {job} is not to be had: the message was stale.", job=job_id)
+
+
+@bp.post("/jobs/<int:job_id>/renew")
+def renew(job_id: int) -> dict[str, Any]:
+    body = said(RenewSchema)
+    with belongings().begin() as session:
+        worker = mine(session, job_id, body["token"])
+        jobs.renew(session, job_id, body["token"], times(), body["progress"], body["in_hand"])
+        return {"desired": worker.desired}
+
+
+@bp.post("/jobs/<int:job_id>/uploads")
+def uploads(job_id: int) -> dict[str, Any]:
+    body = said(UploadsSchema)
+    with belongings().begin() as session:
+        worker = mine(session, job_id, body["token"])
+        store = belongings().local_store if worker.local else belongings().store
+        leaves = rendering.uploads(session, store, job_id, body["token"], body["sizes"])
+    return {"uploads": {segment: vars(leave) for segment, leave in leaves.items()}}
+
+
+@bp.post("/jobs/<int:job_id>/accept")
+def accept(job_id: int) -> dict[str, Any]:
+    body = said(AcceptSchema)
+    with belongings().begin() as session:
+        worker = mine(session, job_id, body["token"])
+    results = [result_of(result) for result in body["results"]]
+    have = belongings()
+    done = rendering.accept(have.begin, have.store, job_id, body["token"], results, last=body["last"])
+    return {"done": done, "desired": worker.desired}
+
+
+def result_of(said: dict[str, Any]) -> Result:
+    """Raises ValidationError when it is neither a take nor a failure."""
+    try:
+        if "kind" in said:
+            return Unspoken(said["segment"], said["kind"], said.get("reason", ""))
+        return Spoken(**said)
+    except TypeError as e:
+        raise ValidationError("A result has size, sha256, seconds, busy_s and seed, or kind.") from e
+
+
+def create_worker_app(have: Belongings) -> Flask:
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
+    app.extensions["voicefarm"] = have
+    app.register_blueprint(bp)
+    app.register_blueprint(store_routes)
+    answer_in_json(app)
+    return app

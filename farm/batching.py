@@ -1,0 +1,52 @@
+"""How much work goes into one render job: batches are cut by time. Pure functions over plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SECONDS_PER_CHARACTER = 0.22  # of speech, one Han character at an audiobook's pace
+MOST_SEGMENTS = 512
+UNKNOWN_SPEED = 1.0  # x realtime, until a worker was measured
+PROBATION_S = 10.0  # the first batch of an unmeasured worker
+
+
+COMPANY = (MOST_SEGMENTS, 16, 4, 1)
+"""How many segments may travel together with one that was tried 0, 1, 2, 3 times: suspicion isolates, and the
+last attempt is alone, so an innocent segment never fails for its company."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A segment that waits to be spoken. `length` is in spoken characters."""
+
+    id: int
+    take_key: str
+    length: float
+    attempts: int = 0
+
+
+def expected_seconds(length: float) -> float:
+    """Seconds of audio that `length` spoken characters become."""
+    return length * SECONDS_PER_CHARACTER
+
+
+def target_seconds(batch_s: float, speed: float | None) -> float:
+    """Seconds of audio that keep a worker of `speed` (x realtime; None: not measured) busy for a batch."""
+    return batch_s * speed if speed else min(batch_s, PROBATION_S) * UNKNOWN_SPEED
+
+
+def cut(waiting: Sequence[Waiting], target_s: float) -> list[Waiting]:
+    """The first of `waiting` worth `target_s` of audio: at least one, each recipe once."""
+    batch: list[Waiting] = []
+    keys: set[str] = set()
+    room = MOST_SEGMENTS
+    left_s = target_s
+    for segment in waiting:
+        if segment.take_key in keys:
+            continue
+        room = min(room, COMPANY[min(segment.attempts, len(COMPANY) - 1)])
+        left_s -= expected_seconds(segment.length)
+        if batch and (len(batch) >= room or left_s < 0):
+            break
+        batch.append(segment)
+        keys.add(segment.take_key)
+    return batch

@@ -1,0 +1,188 @@
+"""Chapters: the unit of progress. Counters move with the segments, in the same transaction."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from farm import jobs, states
+from farm.errors import Conflict, NotFound
+from farm.tables import Chapter, ChapterState, JobKind, Project, Release, Segment, SegmentState, Take
+
+PAGE = 200
+
+
+def find(session: Session, chapter_id: int) -> Chapter:
+    chapter = session.get(Chapter, chapter_id)
+    if chapter is None:
+        raise NotFound("There is no chapter {chapter}.", chapter=chapter_id)
+    return chapter
+
+
+def lock(session: Session, chapter_ids: Collection[int]) -> list[int]:
+    """Lock chapters, always in the order of their ids: two accepts cannot wait for each other."""
+    statement = select(Chapter.id).where(Chapter.id.in_(chapter_ids)).order_by(Chapter.id).with_for_update()
+    return list(session.scalars(statement))
+
+
+def recount(session: Session, chapter_ids: Collection[int]) -> None:
+    """Set the counters from the segments themselves, then settle; accepts `add` instead."""
+    done = Segment.state == SegmentState.DONE
+    failed = Segment.state == SegmentState.FAILED
+    counts = (
+        select(
+            Segment.chapter_id,
+            func.count().label("segments"),
+            func.count().filter(done).label("done"),
+            func.count().filter(failed).label("failed"),
+            func.sum(Segment.length).label("length"),
+            func.coalesce(func.sum(Segment.length).filter(done), 0).label("length_done"),
+        )
+        .where(Segment.chapter_id.in_(chapter_ids))
+        .group_by(Segment.chapter_id)
+        .subquery()
+    )
+    session.execute(
+        update(Chapter)
+        .where(Chapter.id == counts.c.chapter_id)
+        .values(
+            segments=counts.c.segments,
+            segments_done=counts.c.done,
+            segments_failed=counts.c.failed,
+            length=counts.c.length,
+            length_done=counts.c.length_done,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    settle(session, chapter_ids)
+
+
+def add(session: Session, done: Sequence[int], failed: Sequence[int]) -> None:
+    """Count segments that just became done or failed, and settle their chapters."""
+    is_done = Segment.id.in_(done)
+    counts = (
+        select(
+            Segment.chapter_id,
+            func.count().filter(is_done).label("done"),
+            func.count().filter(~is_done).label("failed"),
+            func.coalesce(func.sum(case((is_done, Segment.length))), 0).label("length"),
+        )
+        .where(Segment.id.in_([*done, *failed]))
+        .group_by(Segment.chapter_id)
+        .subquery()
+    )
+    statement = (
+        update(Chapter)
+        .where(Chapter.id == counts.c.chapter_id)
+        .values(
+            segments_done=Chapter.segments_done + counts.c.done,
+            segments_failed=Chapter.segments_failed + counts.c.failed,
+            length_done=Chapter.length_done + counts.c.length,
+        )
+        .returning(Chapter.id)
+        .execution_options(synchronize_session=False)
+    )
+    settle(session, session.scalars(statement).all())
+
+
+def settle(session: Session, chapter_ids: Collection[int]) -> None:
+    """Send complete chapters to mastering, hold those with failed segments and nothing left to speak."""
+    ours = Chapter.id.in_(chapter_ids)
+    open_states = (ChapterState.PLANNED, ChapterState.RENDERING)
+    complete = and_(ours, Chapter.segments_done == Chapter.segments, Chapter.segments > 0)
+    for chapter_id in states.move(
+        session, Chapter, complete, open_states, ChapterState.MASTERING, failure=None
+    ):
+        jobs.write(session, JobKind.MASTER, find(session, chapter_id).project_id, chapter_id)
+    ended = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
+    states.move(
+        session, Chapter, and_(ours, ended, Chapter.segments_failed > 0), open_states, ChapterState.HELD
+    )
+    for project_id in set(session.scalars(select(Chapter.project_id).where(ours))):
+        states.changed(session, project_id)
+
+
+def adopt(session: Session, where: Any) -> list[int]:
+    """Mark as done the ready segments that match `where` and whose take exists already; their ids."""
+    found = select(Take.key).where(Take.key == Segment.take_key).exists()
+    return states.move(session, Segment, and_(where, found), SegmentState.READY, SegmentState.DONE)
+
+
+def retry(session: Session, chapter_id: int) -> None:
+    """Speak a chapter's failed segments again, or redo the step that failed. Raises Conflict."""
+    chapter = find(session, chapter_id)
+    lock(session, [chapter_id])
+    session.refresh(chapter)
+    mine = Segment.chapter_id == chapter_id
+    fresh = {"attempts": 0, "failed_by": [], "failure": None}
+    mended = states.move(session, Segment, mine, SegmentState.FAILED, SegmentState.READY, **fresh)
+    held = Chapter.id == chapter_id
+    if mended:
+        states.move(session, Chapter, held, ChapterState.HELD, ChapterState.RENDERING)
+        recount(session, [chapter_id])
+    elif chapter.state == ChapterState.HELD and chapter.failure and chapter.segments_done:
+        states.move(session, Chapter, held, ChapterState.HELD, ChapterState.MASTERING, failure=None)
+        jobs.write(session, JobKind.MASTER, chapter.project_id, chapter_id)
+    elif chapter.state == ChapterState.HELD and chapter.failure:
+        states.move(session, Chapter, held, ChapterState.HELD, ChapterState.DRAFT, failure=None)
+        jobs.write(session, JobKind.PLAN, chapter.project_id, chapter_id)
+    else:
+        raise Conflict("Nothing in {chapter} has failed.", chapter=chapter.title)
+    states.changed(session, chapter.project_id)
+
+
+def waive(session: Session, chapter_id: int) -> None:
+    """Master a held chapter without its failed segments; the report names them. Raises Conflict."""
+    where = and_(Chapter.id == chapter_id, Chapter.segments_failed > 0)
+    if not states.move(session, Chapter, where, ChapterState.HELD, ChapterState.MASTERING):
+        raise Conflict("Chapter {chapter} is not held for failed segments.", chapter=chapter_id)
+    chapter = find(session, chapter_id)
+    jobs.write(session, JobKind.MASTER, chapter.project_id, chapter_id)
+    states.changed(session, chapter.project_id)
+
+
+def forget_releases(session: Session, chapter: Chapter) -> None:
+    """Drop finished files that no longer hold what the chapter says; their objects are swept."""
+    mine = and_(
+        Release.project_id == chapter.project_id,
+        or_(Release.chapter_id.is_(None), Release.chapter_id == chapter.id),
+    )
+    for release in session.scalars(select(Release).where(mine)):
+        session.delete(release)
+
+
+def of_project(session: Session, project_id: int) -> list[Chapter]:
+    """A project's chapters in order."""
+    return list(
+        session.scalars(select(Chapter).where(Chapter.project_id == project_id).order_by(Chapter.position))
+    )
+
+
+def segments(session: Session, chapter_id: int, after: int = -1) -> list[Segment]:
+    """A page of a chapter's segments after position `after`."""
+    mine = select(Segment).where(Segment.chapter_id == chapter_id, Segment.position > after)
+    return list(session.scalars(mine.order_by(Segment.position).limit(PAGE)))
+
+
+def failed_segments(session: Session, project_id: int) -> list[Segment]:
+    mine = select(Segment).join(Chapter, Chapter.id == Segment.chapter_id)
+    failed = and_(Chapter.project_id == project_id, Segment.state == SegmentState.FAILED)
+    return list(session.scalars(mine.where(failed).order_by(Segment.rank).limit(PAGE)))
+
+
+def edit(
+    session: Session, chapter_id: int, *, title: str | None = None, included: bool | None = None
+) -> Chapter:
+    """Rename or tick a chapter while its project is being reviewed. Raises Conflict afterwards."""
+    chapter = find(session, chapter_id)
+    project = session.get_one(Project, chapter.project_id)
+    if project.state != "review":
+        raise Conflict(
+            "{title} has been started: its chapters can no longer be changed here.", title=project.title
+        )
+    if title is not None:
+        chapter.title = title.strip() or chapter.title
+    if included is not None:
+        chapter.included = included
+    return chapter

@@ -1,0 +1,50 @@
+"""The database: one engine a process, short transactions, errors in the farm's words."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+
+from sqlalchemy import create_engine, func, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from farm.errors import ServiceDown
+
+Begin = Callable[[], AbstractContextManager[Session]]
+
+now = func.clock_timestamp()
+"""The database's clock, the only one leases know."""
+
+
+@cache
+def engine(url: str) -> Engine:
+    return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=24, pool_timeout=10)
+
+
+def beginner(url: str) -> Begin:
+    """Transactions on the database at `url`: commit at the end of the block, roll back on an exception.
+
+    Raises ServiceDown when the database does not answer.
+    """
+    sessions = sessionmaker(engine(url), expire_on_commit=False)
+
+    @contextmanager
+    def begin() -> Iterator[Session]:
+        try:
+            with sessions.begin() as session:
+                yield session
+        except OperationalError as e:
+            raise ServiceDown("The database does not answer: {reason}", reason=str(e.orig).strip()) from e
+
+    return begin
+
+
+def notify(session: Session, channel: str, payload: str = "") -> None:
+    """Tell the listeners of `channel`, when this transaction commits."""
+    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+def plain(url: str) -> str:
+    """The URL as psycopg reads it, without SQLAlchemy's driver."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)

@@ -1,0 +1,145 @@
+"""The dispatcher: expires what is overdue, cuts batches for the workers there are, empties the outbox."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session, aliased
+
+from farm import batching, chapters, house, jobs, rendering, states, workers
+from farm.db import Begin
+from farm.tables import (
+    Chapter,
+    ChapterState,
+    Job,
+    JobKind,
+    JobState,
+    Project,
+    Segment,
+    SegmentState,
+    Worker,
+    WorkerState,
+)
+
+log = logging.getLogger(__name__)
+
+Publish = Callable[[str, int, str], None]
+"""Sends the doorbell (queue, job id, token); may lose or double it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the dispatcher works: times of leases, seconds in a batch, house jobs out at once."""
+
+    times: jobs.Times
+    batch_s: float
+    house_depth: int
+
+
+def tick(begin: Begin, publish: Publish, plan: Plan) -> int:
+    """One round, by one process at a time (the clock's lock); the number of jobs published."""
+    with begin() as session:
+        crew = workers.live(session)
+        expire(session, plan.times, crew)
+        for gpu_class in sorted({worker.gpu_class for worker in crew}):
+            fill(session, [worker for worker in crew if worker.gpu_class == gpu_class], plan.batch_s)
+    return empty_outbox(begin, publish, plan.house_depth)
+
+
+def expire(session: Session, times: jobs.Times, crew: list[Worker]) -> None:
+    """End jobs whose lease ran out or that nobody claimed, and put their work back."""
+    idle = any(worker.state == WorkerState.READY for worker in crew)
+    for job in jobs.overdue(session, times, idle):
+        log.warning("job %s (%s, attempt %s) expired while %s", job.id, job.kind, job.attempt, job.state)
+        if job.kind != JobKind.RENDER:
+            house.expire(session, job)
+        elif job.state == JobState.RUNNING:
+            rendering.lose(session, job)
+        else:
+            rendering.give_back(session, job, JobState.EXPIRED)
+
+
+def fill(session: Session, crew: list[Worker], batch_s: float) -> None:
+    """Keep one job more than workers in a class's queue: shallow, so that pause and priority act at once."""
+    queue = jobs.render_queue(crew[0].gpu_class)
+    queued = select(func.count()).select_from(Job).where(Job.queue == queue, Job.state == JobState.QUEUED)
+    speeds = [worker.speed for worker in crew if worker.speed]
+    target_s = batching.target_seconds(batch_s, max(speeds, default=None))
+    for _ in range(len(crew) + 1 - session.scalars(queued).one()):
+        if not cut_one(session, crew, queue, target_s, max(speeds, default=1.0)):
+            break
+
+
+def cut_one(session: Session, crew: list[Worker], queue: str, target_s: float, speed: float) -> bool:
+    """Write the next render job for a class; False when no project has work for it."""
+    for project in by_turn(session):
+        if not any(workers.can_serve(worker, project) for worker in crew):
+            continue
+        batch = batching.cut(next_segments(session, project), target_s)
+        if batch:
+            lease(session, project, batch, queue, speed)
+            return True
+    return False
+
+
+def by_turn(session: Session) -> list[Project]:
+    """Running projects that have ready segments: highest priority first, then the least served."""
+    open_jobs = and_(Job.project_id == Project.id, Job.kind == JobKind.RENDER, Job.state.in_(jobs.OPEN))
+    served = select(func.coalesce(func.sum(Job.cost_s), 0)).where(open_jobs).scalar_subquery()
+    ready = (
+        select(Segment.id)
+        .where(Segment.project_id == Project.id, Segment.state == SegmentState.READY)
+        .exists()
+    )
+    statement = select(Project).where(Project.state == "running", ready)
+    return list(
+        session.scalars(statement.order_by(Project.priority.desc(), served / Project.weight, Project.id))
+    )
+
+
+def next_segments(session: Session, project: Project) -> list[batching.Waiting]:
+    """The project's first ready segments; those whose take exists by now are marked done instead.
+
+    Chapters are locked before segments, as accepts do it.
+    """
+    twin = aliased(Segment)
+    in_hand = (
+        select(twin.id).where(twin.take_key == Segment.take_key, twin.state == SegmentState.LEASED).exists()
+    )
+    mine = and_(Segment.project_id == project.id, Segment.state == SegmentState.READY, ~in_hand)
+    first = (
+        select(Segment.id, Segment.chapter_id)
+        .where(mine)
+        .order_by(Segment.rank)
+        .limit(batching.MOST_SEGMENTS)
+    )
+    found = session.execute(first).tuples().all()
+    chapters.lock(session, {chapter for _, chapter in found})
+    here = Segment.id.in_([segment for segment, _ in found])
+    chapters.add(session, chapters.adopt(session, here), [])
+    ready = select(Segment).where(here, Segment.state == SegmentState.READY).order_by(Segment.rank)
+    return rendering.waiting(session.scalars(ready).all())
+
+
+def lease(
+    session: Session, project: Project, batch: list[batching.Waiting], queue: str, speed: float
+) -> None:
+    cost_s = sum(batching.expected_seconds(segment.length) for segment in batch) / speed
+    job = jobs.write(session, JobKind.RENDER, project.id, queue=queue, cost_s=cost_s)
+    chosen = Segment.id.in_([segment.id for segment in batch])
+    states.move(session, Segment, chosen, SegmentState.READY, SegmentState.LEASED, job_id=job.id)
+    started = Chapter.id.in_(select(Segment.chapter_id).where(Segment.job_id == job.id))
+    if states.move(session, Chapter, started, ChapterState.PLANNED, ChapterState.RENDERING):
+        states.changed(session, project.id)
+
+
+def empty_outbox(begin: Begin, publish: Publish, house_depth: int) -> int:
+    """Publish what is due, then note it: after a crash in between the claim drops the second doorbell."""
+    with begin() as session:
+        due = jobs.unpublished(session, house_depth)
+    for job_id, token, queue in due:
+        publish(queue, job_id, token)
+    with begin() as session:
+        jobs.published(session, [job_id for job_id, _, _ in due])
+    return len(due)

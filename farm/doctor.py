@@ -1,0 +1,124 @@
+"""The doctor: looks at each part the farm needs and says what is wrong and how to mend it."""
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import redis
+from sqlalchemy import text
+
+from farm import embedded_postgres, embedded_redis, schema
+from farm.db import beginner
+from farm.errors import FarmError, ServiceDown
+from farm.service_user import service_user
+from farm.settings import Settings
+from farm.storage.opening import open_store
+
+LEAST_DISK_GB = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One part: whether it is well, what was seen, and the remedy where it is not."""
+
+    part: str
+    well: bool
+    seen: str
+    remedy: str = ""
+
+
+Check = Callable[[Settings], Finding]
+
+
+def examine(config: Settings) -> Iterator[Finding]:
+    """Every check, in the order in which the farm depends on them."""
+    for part, check in CHECKS.items():
+        try:
+            yield check(config)
+        except FarmError as e:
+            yield Finding(part, False, str(e))
+
+
+def python(config: Settings) -> Finding:
+    version = platform.python_version()
+    well = (3, 11) <= sys.version_info < (3, 13)
+    seen = f"Python {version} on {platform.system()} {platform.machine()}"
+    if well:
+        return Finding("python", True, seen)
+    return Finding("python", True, f"{seen}: untested; a redis-server or valkey-server on PATH is needed")
+
+
+def servers(config: Settings) -> Finding:
+    if config.database_url:
+        return Finding(
+            "servers", True, "yours, by FARM_DATABASE_URL and FARM_BROKER_URL, or the running farm's"
+        )
+    user = service_user()
+    found = f"private: {embedded_postgres.programs(config.home, user)}, {embedded_redis.program(user)}"
+    return Finding("servers", True, f"{found}; not running: start them with `farm up`")
+
+
+def database(config: Settings) -> Finding:
+    if not config.database_url:
+        return Finding("database", True, "starts with the farm")
+    with beginner(config.database_url)() as session:
+        version = session.scalars(text("SHOW server_version")).one()
+    if not schema.is_current(config.database_url):
+        return Finding("database", False, f"PostgreSQL {version}, an older schema", "Run `farm migrate`.")
+    return Finding("database", True, f"PostgreSQL {version}")
+
+
+def broker(config: Settings) -> Finding:
+    if not config.broker_url:
+        return Finding("broker", True, "starts with the farm")
+    try:
+        client = redis.Redis.from_url(config.broker_url, socket_timeout=5)
+        facts = client.info()
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    except redis.RedisError as e:
+        raise ServiceDown(
+            "The broker does not answer: {reason}. Check FARM_BROKER_URL.", reason=str(e)
+        ) from e
+    seen = f"Redis {facts['redis_version']}"
+    if policy != "noeviction":
+        return Finding("broker", False, f"{seen} with {policy}", "Set maxmemory-policy to noeviction.")
+    return Finding("broker", True, seen)
+
+
+def store(config: Settings) -> Finding:
+    secret = config.signing_secret.encode()
+    open_store(config.store, secret=secret, public_url=config.worker_api).check()
+    return Finding("store", True, f"{config.store} was written, read and deleted")
+
+
+def disk(config: Settings) -> Finding:
+    folder = next(folder for folder in (config.home, *config.home.parents) if folder.exists())
+    free_gb = shutil.disk_usage(folder).free / 2**30
+    seen = f"{free_gb:.0f} GiB free at {folder}"
+    if free_gb < LEAST_DISK_GB:
+        return Finding(
+            "disk", False, seen, f"Free some: a long book takes up to {LEAST_DISK_GB} GiB while it is made."
+        )
+    return Finding("disk", True, seen)
+
+
+def engine(config: Settings) -> Finding:
+    if not config.engine.startswith("preview"):
+        return Finding("engine", True, config.engine)
+    if find_spec("espeakng_loader") is None:
+        return Finding("engine", False, "espeak-ng is missing", "Run `pip install 'voicefarm[preview]'`.")
+    return Finding("engine", True, "preview: espeak-ng")
+
+
+CHECKS: dict[str, Check] = {
+    "python": python,
+    "disk": disk,
+    "servers": servers,
+    "database": database,
+    "broker": broker,
+    "store": store,
+    "engine": engine,
+}

@@ -1,0 +1,80 @@
+"""Plan: a chapter's text becomes segments, each with the recipe of its take."""
+
+from typing import Any
+
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+
+from farm import casting, chapters, states
+from farm.tables import Chapter, ChapterState, Project, Segment, SegmentState
+from farm.takes import Recipe
+from farm.text.lexicon import Lexicon
+from farm.text.segments import PlannedSegment, PlanSettings, plan_chapter
+from farm.work import Work
+
+RANKS = 10_000_000  # more segments than a chapter has
+
+
+def run(work: Work) -> None:
+    with work.begin() as session:
+        project = session.get_one(Project, work.job.project_id)
+        chapter = chapters.find(session, work.job.chapter_id or 0)
+        text = chapter.text
+    segments = plan_chapter(chapter.title, text, settings_of(project))
+    work.progress(0.5)
+    with work.finishing() as session:
+        write(session, project, chapter, segments)
+
+
+def settings_of(project: Project) -> PlanSettings:
+    return PlanSettings(
+        language=project.language,
+        limit=project.longest_segment,
+        one_sentence=project.one_sentence,
+        dialogue_apart=casting.speaks_dialogue_apart(project.cast),
+        lexicon=Lexicon.from_text(project.lexicon),
+    )
+
+
+def write(session: Session, project: Project, chapter: Chapter, segments: list[PlannedSegment]) -> None:
+    """Replace a chapter's segments; those whose take exists are done at once."""
+    chapters.lock(session, [chapter.id])
+    session.execute(delete(Segment).where(Segment.chapter_id == chapter.id))
+    session.execute(
+        insert(Segment), [row(project, chapter, at, segment) for at, segment in enumerate(segments)]
+    )
+    chapters.adopt(session, Segment.chapter_id == chapter.id)
+    states.move(
+        session, Chapter, Chapter.id == chapter.id, ChapterState.DRAFT, ChapterState.PLANNED, failure=None
+    )
+    chapters.recount(session, [chapter.id])
+
+
+def row(project: Project, chapter: Chapter, position: int, segment: PlannedSegment) -> dict[str, Any]:
+    return {
+        "project_id": project.id,
+        "chapter_id": chapter.id,
+        "position": position,
+        "rank": chapter.position * RANKS + position,
+        "role": segment.role,
+        "language": segment.language,
+        "display": segment.display,
+        "spoken": segment.spoken,
+        "after": segment.after,
+        "length": segment.length,
+        "sentences": [[sentence.end, sentence.length] for sentence in segment.sentences],
+        "state": SegmentState.READY if segment.spoken else SegmentState.DONE,
+        "take_key": recipe(project, segment).key if segment.spoken else None,
+    }
+
+
+def recipe(project: Project, segment: PlannedSegment) -> Recipe:
+    return Recipe(
+        spoken=segment.spoken,
+        language=segment.language,
+        engine=project.engine,
+        pin=project.pin,
+        voice=casting.voice_for(project.cast, segment.role),
+        direction={},
+        seed=project.seed,
+    )

@@ -1,0 +1,238 @@
+"""Projects: one audiobook or one course, from upload to release."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from farm import importing, jobs, rendering, states, voices
+from farm.audio.settings import MasteringSettings
+from farm.casting import NARRATOR
+from farm.db import now
+from farm.errors import Conflict, NotFound, Rejected
+from farm.gpu import CLASSES
+from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, ProjectState, Source, Worker
+from farm.text.lexicon import Lexicon
+
+KINDS = ("book", "course")
+LANGUAGES = ("zh", "en", "ja", "ko")
+WORDS = ("title", "author", "narrator", "description")
+"""What may be changed at any time; it reaches the files at the next publishing."""
+SHAPING = ("language", "one_sentence", "cast", "mastering", "lexicon", "seed")
+"""What may be changed until the start, because takes depend on it."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A manuscript that lies in the store already. `size` in bytes."""
+
+    filename: str
+    object: str
+    size: int
+    sha256: str
+
+
+def find(session: Session, project_id: int) -> Project:
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFound("There is no project {project}.", project=project_id)
+    return project
+
+
+def create(
+    session: Session,
+    uploads: Sequence[Upload],
+    *,
+    kind: str = "book",
+    engine: str = "preview",
+    owner_id: int | None = None,
+    encoding: str | None = None,
+) -> Project:
+    """A project that is being imported. Raises Rejected when the files do not fit its kind."""
+    if kind not in KINDS:
+        raise Rejected("A project is a book or a course, not a {kind}.", kind=kind)
+    if not uploads or (kind == "book" and len(uploads) > 1):
+        raise Rejected("A book is one file; a course may be several. You sent {n}.", n=len(uploads))
+    title = PurePosixPath(uploads[0].filename).stem
+    project = Project(kind=kind, state=ProjectState.DRAFT, title=title, engine=engine, owner_id=owner_id)
+    project.cast = {NARRATOR: voices.preset("narrator").to_json()}
+    session.add(project)
+    session.flush()
+    for position, upload in enumerate(uploads):
+        session.add(Source(project_id=project.id, position=position, encoding=encoding, **vars(upload)))
+    read_again(session, project)
+    return project
+
+
+def read_again(session: Session, project: Project, encoding: str | None = None) -> None:
+    """Import the files once more, in another encoding where one is given. Raises Conflict after the start."""
+    if not importing.restart(session, project):
+        raise Conflict("{title} was started; its file is not read again.", title=project.title)
+    if encoding:
+        for source in session.scalars(select(Source).where(Source.project_id == project.id)):
+            source.encoding = encoding
+    jobs.write(session, JobKind.IMPORT, project.id)
+    states.changed(session, project.id)
+
+
+def edit(session: Session, project_id: int, changes: Mapping[str, Any]) -> Project:
+    """Change a project's words at any time, what shapes takes until the start. Raises Rejected, Conflict."""
+    project = find(session, project_id)
+    for name, value in changes.items():
+        if name in SHAPING and project.state != ProjectState.REVIEW:
+            raise Conflict("{title} was started; its {name} is fixed.", title=project.title, name=name)
+        if name not in WORDS + SHAPING:
+            raise Rejected("A project has no {name} to change.", name=name)
+        setattr(project, name, checked(name, value))
+    session.flush()
+    states.changed(session, project_id)
+    return project
+
+
+def checked(name: str, value: Any) -> Any:
+    """The value as it is stored. Raises Rejected."""
+    if name == "language" and value not in LANGUAGES:
+        raise Rejected("{value} is no language of ours. Choose one of zh, en, ja, ko.", value=value)
+    if name == "title" and not str(value).strip():
+        raise Rejected("A project needs a title.")
+    if name == "cast":
+        return {role: voices.preset(name).to_json() for role, name in value.items() if name}
+    if name == "mastering":
+        return MasteringSettings.from_json(value).to_json()
+    if name == "lexicon":
+        Lexicon.from_text(value)
+    return value.strip() if isinstance(value, str) else value
+
+
+def start(session: Session, project_id: int) -> None:
+    """Fix what the takes depend on, and plan the ticked chapters. Raises Conflict, Rejected."""
+    project = find(session, project_id)
+    ticked = and_(Chapter.project_id == project_id, Chapter.included)
+    if not session.scalar(select(Chapter.id).where(ticked).limit(1)):
+        raise Rejected("No chapter of {title} is ticked. Tick at least one.", title=project.title)
+    crew = speakers(session, project.engine)
+    project.pin = {"fingerprint": crew[0].fingerprint, "precision": CLASSES[crew[0].gpu_class].dtype}
+    project.longest_segment = min(CLASSES[worker.gpu_class].longest_segment for worker in crew)
+    project.started_at = now
+    move(session, project, ProjectState.REVIEW, ProjectState.RUNNING)
+    issue(session, project_id)
+
+
+def speakers(session: Session, engine: str) -> list[Worker]:
+    """The workers that speak with `engine`, up or not. Raises Conflict when there are none."""
+    crew = list(
+        session.scalars(select(Worker).where(Worker.engine == engine).order_by(Worker.last_seen.desc()))
+    )
+    if not crew:
+        raise Conflict(
+            "No worker here has the engine {engine} yet. Start one, then try again.", engine=engine
+        )
+    return crew
+
+
+def issue(session: Session, project_id: int) -> None:
+    """Write the house jobs that a running project needs and that are not under way."""
+    steps = {ChapterState.DRAFT: JobKind.PLAN, ChapterState.MASTERING: JobKind.MASTER}
+    underway = select(Job.id).where(Job.chapter_id == Chapter.id, Job.state.in_(jobs.OPEN)).exists()
+    due = and_(Chapter.project_id == project_id, Chapter.included, Chapter.state.in_(steps), ~underway)
+    for chapter_id, state in session.execute(
+        select(Chapter.id, Chapter.state).where(due).order_by(Chapter.position)
+    ):
+        jobs.write(session, steps[ChapterState(state)], project_id, chapter_id)
+    publish_if_done(session, project_id)
+
+
+def publish_if_done(session: Session, project_id: int) -> None:
+    """Write the publish job once every ticked chapter is mastered."""
+    project = session.get_one(Project, project_id, with_for_update=True)
+    unfinished = and_(Chapter.project_id == project_id, Chapter.included, Chapter.state != ChapterState.DONE)
+    if project.state == ProjectState.RUNNING and not session.scalar(
+        select(Chapter.id).where(unfinished).limit(1)
+    ):
+        whole = and_(Job.project_id == project_id, Job.kind == JobKind.PUBLISH, Job.chapter_id.is_(None))
+        if not session.scalar(select(Job.id).where(whole, Job.state.in_(jobs.OPEN)).limit(1)):
+            jobs.write(session, JobKind.PUBLISH, project_id)
+
+
+def pause(session: Session, project_id: int) -> None:
+    """Stop speaking: what a worker has in hand is taken back, uncounted; house work goes on."""
+    move(session, find(session, project_id), ProjectState.RUNNING, ProjectState.PAUSED)
+    take_back(session, project_id, Job.kind == JobKind.RENDER)
+
+
+def resume(session: Session, project_id: int) -> None:
+    """Go on after a pause or a cancellation; nothing that was rendered is rendered again."""
+    project = find(session, project_id)
+    if project.started_at is None:
+        move(session, project, ProjectState.CANCELLED, ProjectState.REVIEW)
+    else:
+        move(session, project, (ProjectState.PAUSED, ProjectState.CANCELLED), ProjectState.RUNNING)
+        issue(session, project_id)
+
+
+def cancel(session: Session, project_id: int) -> None:
+    """Stop everything; the project stays, and can be resumed or deleted."""
+    stoppable = tuple(
+        state for state in ProjectState if ProjectState.CANCELLED in states.MOVES[Project][state]
+    )
+    move(session, find(session, project_id), stoppable, ProjectState.CANCELLED)
+    take_back(session, project_id, Job.kind.is_not(None))
+
+
+def retry(session: Session, project_id: int) -> None:
+    """Do again what the project as a whole failed at: importing or publishing. Raises Conflict."""
+    project = find(session, project_id)
+    if project.failure is None:
+        raise Conflict("Nothing of {title} as a whole has failed.", title=project.title)
+    project.failure = None
+    if project.state == ProjectState.DRAFT:
+        read_again(session, project)
+    else:
+        publish_if_done(session, project_id)
+    states.changed(session, project_id)
+
+
+def prioritise(session: Session, project_id: int, priority: int) -> None:
+    """Higher goes first; 50 is usual."""
+    if not 0 <= priority <= 100:
+        raise Rejected("A priority is a number from 0 to 100, not {priority}.", priority=priority)
+    find(session, project_id).priority = priority
+    states.changed(session, project_id)
+
+
+def delete(session: Session, project_id: int) -> None:
+    """Forget a project; the store's objects nobody else needs are swept later."""
+    project = find(session, project_id)
+    take_back(session, project_id, Job.kind.is_not(None))
+    states.changed(session, project_id)
+    session.delete(project)
+
+
+def take_back(session: Session, project_id: int, which: Any) -> None:
+    statement = select(Job).where(Job.project_id == project_id, Job.state.in_(jobs.OPEN), which)
+    for job in session.scalars(statement.order_by(Job.id).with_for_update()):
+        rendering.give_back(session, job, JobState.RECALLED)
+
+
+def move(session: Session, project: Project, old: str | tuple[str, ...], new: ProjectState) -> None:
+    """Move a project or raise Conflict with the state it is in."""
+    if not states.move(session, Project, Project.id == project.id, old, new):
+        session.refresh(project)
+        raise Conflict(
+            "{title} is {state}; that is not possible now.", title=project.title, state=project.state
+        )
+    session.refresh(project)
+    states.changed(session, project.id)
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many projects are in each state."""
+    return dict(session.execute(select(Project.state, func.count()).group_by(Project.state)).tuples().all())
+
+
+def listed(session: Session) -> list[Project]:
+    """Every project, the newest first."""
+    return list(session.scalars(select(Project).order_by(Project.id.desc())))

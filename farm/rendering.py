@@ -1,0 +1,240 @@
+"""The farm's side of a render job: what the worker is given, and what of its answers is accepted."""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from farm import batching, casting, chapters, jobs, states, takes, workers
+from farm.audio.flac import read_audio
+from farm.audio.qa import check_take
+from farm.db import Begin
+from farm.errors import NotFound, Rejected
+from farm.messages import Message
+from farm.storage import Store, Upload
+from farm.tables import Job, JobState, Project, Segment, SegmentState, Take, Worker
+
+LARGEST_TAKE = 16 * 2**20  # bytes; a minute of FLAC is a tenth of it
+UPLOAD_EXPIRES_S = 900
+MOST_WORKERS = 3
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A worker's word that a segment was spoken and uploaded. `seconds` of audio took `busy_s` to make."""
+
+    segment: int
+    size: int
+    sha256: str
+    seconds: float
+    busy_s: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Unspoken:
+    """A worker's word that a segment could not be spoken; `kind` as in farm.engine.SpeechFailure."""
+
+    segment: int
+    kind: str
+    reason: str
+
+
+Result = Spoken | Unspoken
+
+
+def claim(
+    session: Session, worker: Worker, job_id: int, token: str, times: jobs.Times, batch_s: float
+) -> Job | None:
+    """Take a render job and keep what the worker speaks in `batch_s`; the rest goes back at once.
+
+    None when the message was stale, or when the worker may not do the project's work (the job is recalled).
+    """
+    job = jobs.claim(session, job_id, token, times, worker.id)
+    if job is None:
+        return None
+    project = session.get_one(Project, job.project_id)
+    if project.state != "running" or not workers.can_serve(worker, project):
+        give_back(session, job, JobState.RECALLED)
+        return None
+    mine = leased(session, job)
+    batch = batching.cut(waiting(mine), batching.target_seconds(batch_s, worker.speed))
+    kept = {item.id for item in batch}
+    surplus = and_(Segment.job_id == job.id, Segment.id.not_in(kept))
+    states.move(session, Segment, surplus, SegmentState.LEASED, SegmentState.READY, job_id=None)
+    job.in_hand = sorted(kept)
+    job.cost_s = sum(batching.expected_seconds(item.length) for item in batch) / (worker.speed or 1)
+    return job
+
+
+def leased(session: Session, job: Job) -> list[Segment]:
+    mine = select(Segment).where(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
+    return list(session.scalars(mine.order_by(Segment.rank)))
+
+
+def waiting(segments: Sequence[Segment]) -> list[batching.Waiting]:
+    return [batching.Waiting(s.id, s.take_key or "", s.length, s.attempts) for s in segments]
+
+
+def work(session: Session, job: Job) -> dict[str, Any]:
+    """What the worker needs to speak the job."""
+    project = session.get_one(Project, job.project_id)
+    return {
+        "job": job.id,
+        "engine": project.engine,
+        "segments": [
+            {
+                "id": segment.id,
+                "text": segment.spoken,
+                "language": segment.language,
+                "voice": casting.voice_for(project.cast, segment.role),
+                "direction": {},
+                "seed": project.seed,
+            }
+            for segment in leased(session, job)
+        ],
+    }
+
+
+def uploads(
+    session: Session, store: Store, job_id: int, token: str, sizes: Mapping[int, int]
+) -> dict[int, Upload]:
+    """Where to put the takes of `sizes` (segment id -> bytes). Raises LeaseLost, Rejected."""
+    job = jobs.hold(session, job_id, token)
+    if too_large := [size for size in sizes.values() if not 0 < size <= LARGEST_TAKE]:
+        raise Rejected("A take of {size} bytes is not a segment's.", size=too_large[0])
+    return {
+        segment.id: store.upload_url(object_of(segment, job_id), sizes[segment.id], UPLOAD_EXPIRES_S)
+        for segment in leased(session, job)
+        if segment.id in sizes
+    }
+
+
+def object_of(segment: Segment, job_id: int) -> str:
+    return takes.object_name(segment.take_key or "", job_id)
+
+
+def accept(
+    begin: Begin, store: Store, job_id: int, token: str, results: Sequence[Result], *, last: bool = False
+) -> list[int]:
+    """Judge each result on its own and record the good ones; the ids of the segments that are done.
+
+    Uploads are checked before the transaction opens. A result that comes twice, or for a segment that was
+    taken back, changes nothing. `last` ends the job and gives back what was not spoken. Raises LeaseLost.
+    """
+    with begin() as session:
+        job = jobs.hold(session, job_id, token)
+        mine = {segment.id: segment for segment in leased(session, job)}
+    judged = [judge(store, job_id, mine[r.segment], r) for r in results if r.segment in mine]
+    with begin() as session:
+        job = jobs.hold(session, job_id, token)
+        done = record(session, job, mine, [r for r in judged if isinstance(r, Spoken)])
+        failed = fail(session, job, [r for r in judged if isinstance(r, Unspoken)])
+        chapters.add(session, done, failed)
+        job.in_hand = [segment for segment in job.in_hand if segment not in {r.segment for r in results}]
+        if last:
+            give_back(session, job, JobState.DONE)
+        return [result.segment for result in judged if isinstance(result, Spoken)]
+
+
+def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result:
+    """The result itself, or why what was uploaded is not the segment's speech."""
+    if isinstance(result, Unspoken):
+        return result
+    try:
+        content = store.read(object_of(segment, job_id), LARGEST_TAKE)
+        if len(content) != result.size or hashlib.sha256(content).hexdigest() != result.sha256:
+            raise Rejected("The upload is not what the worker said it sent.")
+        audio = read_audio(io.BytesIO(content))
+    except (Rejected, NotFound) as e:
+        return Unspoken(result.segment, "upload", str(e))
+    trouble = check_take(audio, segment.length, segment.language)
+    return (
+        Unspoken(result.segment, "audio", str(trouble)) if trouble else replace(result, seconds=audio.seconds)
+    )
+
+
+def record(session: Session, job: Job, mine: Mapping[int, Segment], spoken: Sequence[Spoken]) -> list[int]:
+    """Write takes; the ids of the segments that are done by them, twins in other chapters included."""
+    if not spoken:
+        return []
+    rows = [
+        {
+            "key": mine[result.segment].take_key,
+            "object": object_of(mine[result.segment], job.id),
+            "size": result.size,
+            "seconds": result.seconds,
+            "seed": result.seed,
+            "worker_id": job.worker_id,
+        }
+        for result in spoken
+    ]
+    ours = and_(Segment.job_id == job.id, Segment.id.in_([result.segment for result in spoken]))
+    twins = and_(Segment.take_key.in_([row["key"] for row in rows]), Segment.state == SegmentState.READY)
+    touched = session.scalars(select(Segment.chapter_id).where(or_(ours, twins)).distinct()).all()
+    locked = chapters.lock(session, touched)
+    session.execute(insert(Take).values(rows).on_conflict_do_nothing())
+    done = states.move(
+        session, Segment, ours, SegmentState.LEASED, SegmentState.DONE, job_id=None, failure=None
+    )
+    here = and_(twins, Segment.chapter_id.in_(locked))
+    done += states.move(session, Segment, here, SegmentState.READY, SegmentState.DONE, failure=None)
+    if job.worker_id is not None:
+        worker = session.get_one(Worker, job.worker_id)
+        audio_s, busy_s = sum(r.seconds for r in spoken), sum(r.busy_s for r in spoken)
+        worker.speed = workers.measured(worker.speed, audio_s, busy_s)
+    return done
+
+
+def fail(session: Session, job: Job, unspoken: Sequence[Unspoken]) -> list[int]:
+    """Count an attempt against each segment; the ids of those that have failed for good."""
+    return [
+        result.segment for result in sorted(unspoken, key=lambda r: r.segment) if blame(session, job, result)
+    ]
+
+
+def blame(session: Session, job: Job, result: Unspoken) -> bool:
+    """Put a segment back for another attempt, or fail it; whether it failed for good."""
+    segment = session.get_one(Segment, result.segment)
+    blamed = sorted({*segment.failed_by, *([job.worker_id] if job.worker_id else [])})
+    hopeless = (
+        result.kind == "text"  # the same words fail everywhere
+        or segment.attempts + 1 >= jobs.MOST_ATTEMPTS
+        or len(blamed) >= MOST_WORKERS
+    )
+    moved = states.move(
+        session,
+        Segment,
+        and_(Segment.id == segment.id, Segment.job_id == job.id),
+        SegmentState.LEASED,
+        SegmentState.FAILED if hopeless else SegmentState.READY,
+        job_id=None,
+        attempts=segment.attempts + 1,
+        failed_by=blamed,
+        failure=Message("{reason} ({kind})", {"reason": result.reason, "kind": result.kind}).to_json(),
+    )
+    return hopeless and bool(moved)
+
+
+def give_back(session: Session, job: Job, state: JobState) -> None:
+    """End a job; what it still holds is ready again, uncounted."""
+    states.move(
+        session, Segment, Segment.job_id == job.id, SegmentState.LEASED, SegmentState.READY, job_id=None
+    )
+    jobs.end(session, job, state)
+
+
+def lose(session: Session, job: Job) -> None:
+    """Expire a job whose worker was lost: the segments it had in hand count an attempt, the others do not."""
+    session.execute(select(Job.id).where(Job.id == job.id).with_for_update())
+    in_hand = [segment.id for segment in leased(session, job) if segment.id in job.in_hand]
+    chapters.lock(session, session.scalars(select(Segment.chapter_id).where(Segment.job_id == job.id)).all())
+    reason = "The worker was lost while speaking this segment."
+    failed = fail(session, job, [Unspoken(segment, "lost", reason) for segment in in_hand])
+    chapters.add(session, [], failed)
+    give_back(session, job, JobState.EXPIRED)

@@ -1,0 +1,100 @@
+"""The one writer of state. A move is a guarded UPDATE: a row someone else moved is not in its answer."""
+
+import json
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from farm.db import notify
+from farm.tables import Chapter, Job, Project, Row, Segment, Worker
+
+MOVES: dict[type[Row], dict[str, set[str]]] = {
+    Project: {
+        # a person uploads; a crash in between leaves a draft without a file, which can be deleted
+        "draft": {"importing", "cancelled"},
+        # the import job ends it; a killed import is issued again, a refused file goes back to draft
+        "importing": {"review", "draft", "cancelled"},
+        # a person ticks chapters and presses start; another encoding imports again
+        "review": {"importing", "running", "cancelled"},
+        # the last publish job ends it
+        "running": {"paused", "finished", "cancelled"},
+        "paused": {"running", "cancelled"},
+        # a retried segment or a changed chapter opens it again
+        "finished": {"running"},
+        # a person thinks better of it: what was rendered is still there
+        "cancelled": {"running", "review"},
+    },
+    Chapter: {
+        # the plan job ends it; a killed one is issued again
+        "draft": {"planned", "held"},
+        # the first lease; or every take was found
+        "planned": {"rendering", "mastering", "held", "draft"},
+        # the accept of its last segment
+        "rendering": {"mastering", "held", "draft"},
+        # the master job ends it
+        "mastering": {"done", "held", "draft"},
+        # a changed text
+        "done": {"rendering", "mastering", "draft"},
+        # a person: retry, or give it out as it is
+        "held": {"rendering", "mastering", "draft"},
+    },
+    Segment: {
+        # dispatched; or its take was found
+        "ready": {"leased", "done"},
+        # accept, the worker's failure report, or the end of the lease
+        "leased": {"done", "ready", "failed"},
+        # a new take, or an edit
+        "done": {"ready"},
+        # a person's retry
+        "failed": {"ready"},
+    },
+    Job: {
+        # claimed; never claimed (a lost message); project paused or cancelled
+        "queued": {"running", "expired", "recalled"},
+        # ended by its worker, or by the clock when the lease runs out
+        "running": {"done", "failed", "expired", "recalled"},
+        "done": set(),
+        "failed": set(),
+        "expired": set(),
+        "recalled": set(),
+    },
+    Worker: {
+        "enrolled": {"ready", "busy", "error"},
+        "ready": {"busy", "asleep", "error"},
+        "busy": {"ready", "asleep", "error"},
+        "asleep": {"ready", "busy", "error"},
+        "error": {"ready", "busy", "asleep"},
+    },
+}
+
+AnyRow = TypeVar("AnyRow", Project, Chapter, Segment, Job, Worker)
+
+
+def move(
+    session: Session,
+    table: type[AnyRow],
+    where: ColumnElement[bool],
+    old: str | tuple[str, ...],
+    new: str,
+    **also: Any,
+) -> list[int]:
+    """Move rows of `table` that match `where` from `old` to `new`, setting `also`; the moved ids, sorted."""
+    sources = (old,) if isinstance(old, str) else old
+    for source in sources:
+        if new not in MOVES[table][source]:
+            raise ValueError(f"{table.__tablename__} do not go from {source} to {new}")
+    state: InstrumentedAttribute[str] = table.state
+    statement = (
+        update(table)
+        .where(where, state.in_(sources))
+        .values(state=new, **also)
+        .returning(table.id)
+        .execution_options(synchronize_session=False)
+    )
+    return sorted(session.scalars(statement))
+
+
+def changed(session: Session, project_id: int) -> None:
+    """Tell the open pages that a project is not as they show it."""
+    notify(session, "farm", json.dumps({"project": project_id}))

@@ -1,0 +1,307 @@
+"""The rows the farm remembers. PostgreSQL only; every time is aware and comes from the database's clock."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = dict[str, Any]
+
+
+class ProjectState(StrEnum):
+    DRAFT = "draft"
+    IMPORTING = "importing"
+    REVIEW = "review"
+    RUNNING = "running"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+
+
+class ChapterState(StrEnum):
+    DRAFT = "draft"
+    PLANNED = "planned"
+    RENDERING = "rendering"
+    MASTERING = "mastering"
+    DONE = "done"
+    HELD = "held"
+
+
+class SegmentState(StrEnum):
+    READY = "ready"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    RECALLED = "recalled"
+
+
+class JobKind(StrEnum):
+    IMPORT = "import"
+    PLAN = "plan"
+    RENDER = "render"
+    MASTER = "master"
+    PUBLISH = "publish"
+
+
+class WorkerState(StrEnum):
+    ENROLLED = "enrolled"
+    READY = "ready"
+    BUSY = "busy"
+    ASLEEP = "asleep"
+    ERROR = "error"
+
+
+class Row(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it from the class)
+        str: Text,
+        datetime: DateTime(timezone=True),
+        Json: JSONB,
+        list[Any]: JSONB,
+        list[int]: ARRAY(BigInteger),
+    }
+
+
+def created() -> Mapped[datetime]:
+    return mapped_column(server_default=func.now())
+
+
+def project_key() -> Mapped[int]:
+    return mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
+
+
+class User(Row):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str | None]
+    created_at: Mapped[datetime] = created()
+
+
+class SignInLink(Row):
+    """A one-time link; only the hash of its token is kept."""
+
+    __tablename__ = "sign_in_links"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class Project(Row):
+    __tablename__ = "projects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    kind: Mapped[str]  # book | course
+    state: Mapped[str] = mapped_column(index=True)
+    title: Mapped[str]
+    author: Mapped[str] = mapped_column(server_default="")
+    narrator: Mapped[str] = mapped_column(server_default="")
+    language: Mapped[str] = mapped_column(server_default="")  # zh | en | ja | ko, "" until read
+    description: Mapped[str] = mapped_column(server_default="")
+    cover: Mapped[str | None]  # object name
+    engine: Mapped[str]
+    pin: Mapped[Json] = mapped_column(
+        server_default="{}"
+    )  # fingerprint, precision, preset: fixed at the start
+    seed: Mapped[int] = mapped_column(server_default="0")
+    longest_segment: Mapped[float] = mapped_column(server_default="100")  # spoken characters
+    one_sentence: Mapped[bool] = mapped_column(server_default=text("false"))
+    cast: Mapped[Json] = mapped_column(server_default="{}")  # role -> voice
+    mastering: Mapped[Json] = mapped_column(server_default="{}")
+    lexicon: Mapped[str] = mapped_column(server_default="")
+    priority: Mapped[int] = mapped_column(server_default="50")
+    weight: Mapped[float] = mapped_column(server_default="1")
+    reading: Mapped[Json] = mapped_column(server_default="{}")  # oddities, removed parts, encoding guess
+    request: Mapped[str | None] = mapped_column(index=True)  # hash of what `farm render` was asked for
+    failure: Mapped[Json | None]
+    created_at: Mapped[datetime] = created()
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class Source(Row):
+    """An uploaded file."""
+
+    __tablename__ = "sources"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = project_key()
+    position: Mapped[int]
+    filename: Mapped[str]
+    object: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str]
+    encoding: Mapped[str | None]  # chosen by a person
+
+
+class Chapter(Row):
+    __tablename__ = "chapters"
+    __table_args__ = (UniqueConstraint("project_id", "position", deferrable=True),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = project_key()
+    position: Mapped[int]
+    kind: Mapped[str]
+    title: Mapped[str]
+    volume: Mapped[str]
+    text: Mapped[str] = mapped_column(deferred=True)
+    characters: Mapped[int]
+    included: Mapped[bool]
+    state: Mapped[str]
+    segments: Mapped[int] = mapped_column(server_default="0")
+    segments_done: Mapped[int] = mapped_column(server_default="0")
+    segments_failed: Mapped[int] = mapped_column(server_default="0")
+    length: Mapped[float] = mapped_column(server_default="0")  # spoken characters
+    length_done: Mapped[float] = mapped_column(server_default="0")
+    seconds: Mapped[float | None]  # of the mastered audio
+    mastered: Mapped[Json | None]  # loudness, and where each segment lies
+    files: Mapped[Json] = mapped_column(server_default="{}")  # m4a, srt, vtt -> object name
+    failure: Mapped[Json | None]
+
+
+class Segment(Row):
+    """What the engine speaks in one breath. The only table with hundreds of thousands of rows."""
+
+    __tablename__ = "segments"
+    __table_args__ = (
+        UniqueConstraint("chapter_id", "position"),
+        Index("ix_segments_ready", "project_id", "rank", postgresql_where=text("state = 'ready'")),
+        Index("ix_segments_leased", "job_id", postgresql_where=text("state = 'leased'")),
+        Index("ix_segments_failed", "chapter_id", postgresql_where=text("state = 'failed'")),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    chapter_id: Mapped[int] = mapped_column(ForeignKey("chapters.id", ondelete="CASCADE"))
+    position: Mapped[int]
+    rank: Mapped[int] = mapped_column(BigInteger)  # order in the book: early chapters are spoken first
+    role: Mapped[str]
+    language: Mapped[str]
+    display: Mapped[str]
+    spoken: Mapped[str]
+    after: Mapped[str]
+    length: Mapped[float]  # spoken characters
+    sentences: Mapped[list[Any]]  # [end in display, spoken characters]
+    state: Mapped[str]
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
+    take_key: Mapped[str | None] = mapped_column(index=True)  # None: nothing to speak
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    failed_by: Mapped[list[int]] = mapped_column(server_default="{}")  # workers
+    failure: Mapped[Json | None]
+
+
+class Take(Row):
+    """The audio of a recipe; segments find it by its key."""
+
+    __tablename__ = "takes"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    object: Mapped[str]
+    size: Mapped[int]
+    seconds: Mapped[float]
+    seed: Mapped[int] = mapped_column(BigInteger)  # the one used, after the engine's own retries
+    worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = created()
+
+
+class Job(Row):
+    """One delivery attempt of one unit of work; never reused: a second try is a new row with a new token."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index("ix_jobs_open", "queue", "id", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_jobs_project", "project_id", "kind"),
+    )
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str]
+    state: Mapped[str]
+    token: Mapped[str]
+    queue: Mapped[str]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    chapter_id: Mapped[int | None] = mapped_column(ForeignKey("chapters.id", ondelete="CASCADE"), index=True)
+    payload: Mapped[Json] = mapped_column(server_default="{}")
+    attempt: Mapped[int] = mapped_column(server_default="1")
+    worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="SET NULL"))
+    in_hand: Mapped[list[int]] = mapped_column(server_default="{}")  # segments the worker said it is speaking
+    progress: Mapped[float] = mapped_column(server_default="0")  # 0 to 1
+    progressed_at: Mapped[datetime | None]
+    cost_s: Mapped[float] = mapped_column(server_default="0")  # expected rendering seconds, for fairness
+    lease_until: Mapped[datetime | None]
+    not_before: Mapped[datetime] = created()
+    created_at: Mapped[datetime] = created()
+    published_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    failure: Mapped[Json | None]
+
+
+class Worker(Row):
+    """One process on one GPU of one machine (here: on the CPU)."""
+
+    __tablename__ = "workers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    secret_hash: Mapped[str] = mapped_column(unique=True)
+    local: Mapped[bool]  # shares the store's folder with the farm
+    gpu_class: Mapped[str]
+    engine: Mapped[str] = mapped_column(server_default="")
+    fingerprint: Mapped[str] = mapped_column(server_default="")
+    state: Mapped[str]
+    desired: Mapped[str] = mapped_column(server_default="run")
+    speed: Mapped[float | None]  # x realtime, moving average over accepted takes
+    facts: Mapped[Json] = mapped_column(server_default="{}")
+    last_seen: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created()
+
+
+class Release(Row):
+    """A finished file to download."""
+
+    __tablename__ = "releases"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = project_key()
+    chapter_id: Mapped[int | None] = mapped_column(ForeignKey("chapters.id", ondelete="CASCADE"), index=True)
+    format: Mapped[str]  # m4b | mp3 | zip | report
+    name: Mapped[str]
+    object: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float | None]
+    created_at: Mapped[datetime] = created()
+
+
+class Event(Row):
+    """What happened, for the project's history."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_project_id_id", "project_id", "id"),)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = created()
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    chapter_id: Mapped[int | None]
+    what: Mapped[Json]

@@ -1,0 +1,44 @@
+"""Takes: audio named by its recipe, so that nothing is rendered twice."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from farm.tables import Segment, Take
+
+FOLDER = "takes"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that shapes a take. Pauses, loudness and titles do not."""
+
+    spoken: str
+    language: str
+    engine: str
+    pin: Mapping[str, Any]  # weights fingerprint, precision, preset
+    voice: Mapping[str, Any]
+    direction: Mapping[str, Any]
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """64 hexadecimal digits."""
+        recipe = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(recipe.encode()).hexdigest()
+
+
+def object_name(key: str, job_id: int) -> str:
+    """Where an attempt uploads: every attempt has its own name, the accepting transaction picks one."""
+    return f"{FOLDER}/{key[:2]}/{key}.{job_id}.flac"
+
+
+def wanted(session: Session, names: Iterable[str]) -> set[str]:
+    """Which of the objects `names` some take that a segment uses points to."""
+    used = select(Segment.id).where(Segment.take_key == Take.key).exists()
+    return set(session.scalars(select(Take.object).where(Take.object.in_(list(names)), used)))

@@ -1,0 +1,34 @@
+"""The house worker: imports, plans, masters and publishes, beside the database."""
+
+from functools import cache
+
+from farm import house
+from farm.db import Begin, beginner
+from farm.jobs import HOUSE, Times
+from farm.settings import settings
+from farm.storage import Store
+from farm.storage.opening import open_store
+from tasks.app import celery_app, consume
+
+app = celery_app("house", settings().broker_url, [HOUSE])
+
+
+@cache
+def belongings() -> tuple[Begin, Store, Times]:
+    """The database, the store and the times, opened in the process that uses them."""
+    config = settings()
+    store = open_store(config.store, secret=config.signing_secret.encode(), public_url=config.worker_api)
+    return (
+        beginner(config.database_url),
+        store,
+        Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s),
+    )
+
+
+@app.task(name="tasks.house.work")  # type: ignore[untyped-decorator]
+def work(job_id: int, token: str) -> None:
+    house.run(*belongings(), job_id, token)
+
+
+if __name__ == "__main__":
+    app.worker_main(consume(app, "house", [HOUSE], settings().house_workers))
