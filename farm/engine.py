@@ -1,8 +1,10 @@
 """The port every speaking engine fits: a batch of utterances in, speech out."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,12 @@ class VoicePrint:
 
     key: str
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The print whose key is the hash of `data` (anything JSON can say)."""
+        content = json.dumps(data, sort_keys=True, separators=(",", ":"))
+        return cls(hashlib.sha256(content.encode()).hexdigest(), data)
 
 
 @dataclass(frozen=True)
@@ -73,10 +81,10 @@ class Engine(Protocol):
     """Of the weights (or of the library and its data): two workers with equal fingerprints speak alike."""
     languages: frozenset[str]
 
-    def voice_print(self, reference: str) -> VoicePrint:
-        """The print of the voice named `reference` (a preset's name, or a recording's path on this machine).
+    def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
+        """The print of `voice` as a cast has it: a preset's parameters (farm.voices), or a recording.
 
-        Raises farm.errors.Rejected when there is no such voice.
+        Raises farm.errors.Rejected when the engine cannot speak with it.
         """
         ...
 
