@@ -34,22 +34,23 @@ HAN = r"\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇"
 KANA = r"\u3041-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
 # espeak-ng hears no pause in 你好,再见 unless a space follows.
 NARROW_PAUSE = re.compile(rf"([,.;:!?])(?=[{HAN}{KANA}])")
+SYLLABLE = (
+    r"(?:[ZCS]H|[BPMFDTNLGKHJQXRZCSYW])?"
+    r"(?:A(?:I|NG?|O)?|E(?:I|NG?|R)?|I(?:A(?:NG?|O)?|E|NG?|ONG|U)?|O(?:NG|U)?|U(?:A(?:I|NG?)?|E|I|N|O)?|V(?:E|AN?|N)?)"
+)
+READING = rf"(?:(?=[A-Z]{{2}}){SYLLABLE}[1-5])+"  # in spoken text; A4 is a size of paper
+READING_OR_JOINT = re.compile(rf"{READING}|(?<=[A-Za-z])(?=[0-9])")
+
 PIECE = re.compile(
-    rf"(?P<zh>[{HAN}]+)"
+    rf"(?P<zh>{READING}|[{HAN}]+)"
     rf"|(?P<ja>[{KANA}]+)"
     r"|(?P<ko>[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+)"
-    r"|(?P<en>[A-Za-z\u00c0-\u024f]+)"
+    rf"|(?P<en>(?:(?!{READING})[A-Za-z\u00c0-\u024f])+)"
     r"|(?P<ru>[\u0400-\u04ff]+)"
     r"|(?P<number>[0-9]+)"
     r"|(?P<other>.)",
     re.DOTALL,
 )
-
-SYLLABLE = (
-    r"(?:[ZCS]H|[BPMFDTNLGKHJQXRZCSYW])?"
-    r"(?:A(?:I|NG?|O)?|E(?:I|NG?|R)?|I(?:A(?:NG?|O)?|E|NG?|ONG|U)?|O(?:NG|U)?|U(?:A(?:I|NG?)?|E|I|N|O)?|V(?:E|AN?|N)?)"
-)
-PINYIN_OR_JOINT = re.compile(rf"(?<![A-Za-z])(?:{SYLLABLE}[1-5])+(?![A-Za-z0-9])|(?<=[A-Za-z])(?=[0-9])")
 
 # espeak-ng 1.52's Mandarin has no rule for the final -iong and reads "xiong2" as English letters. After j,
 # q and x its -ong sounds the same.
@@ -126,9 +127,9 @@ def mandarin(text: str) -> str:
     """Text for espeak-ng's Mandarin voice, which reads `CHONG2` as pinyin, and Latin words as English.
 
     >>> mandarin("XIONG2猫玩儿MP3")
-    'XONG2猫玩 ER5 MP 3'
+    ' XONG2 猫玩 ER5 MP  3'
     """
-    text = PINYIN_OR_JOINT.sub(lambda match: match[0].replace("IONG", "ONG") or " ", text)
+    text = READING_OR_JOINT.sub(lambda match: f" {match[0].replace('IONG', 'ONG')} ", text)
     for pattern, said in ER:
         text = pattern.sub(said, text)
     return text.replace("兒", "儿").translate(SAID_AS)
