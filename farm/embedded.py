@@ -47,8 +47,8 @@ def start(farm: Supervisor) -> Servers:
     """Start the private servers of the farm's home under its supervisor; returns once both answer.
 
     Data lie in <home>/servers (farm.service_user says when that is a link), logs in <home>/logs, and what
-    other processes need to know in <home>/run/servers.json. Raises Rejected when a server's program is missing
-    and ServiceDown when one does not start; both name the remedy.
+    other processes need to know in <home>/run/servers.json. Raises Rejected when a program is missing and
+    ServiceDown when one does not start; both name the remedy.
     """
     user = service_user()
     folder = data_folder(farm.home / "servers", user)

@@ -1,9 +1,9 @@
 """Whom root becomes to run the private servers, and where that user can reach their data and programs.
 
 PostgreSQL refuses to be root. So root's farm runs both servers as the system user `voicefarm`, made at the
-first start, or as `nobody` where there is no `useradd`. That user may be unable to enter the farm's home, or the
-virtual environment, when they lie in a closed folder such as /root. No existing folder is opened for it: data
-then lie in a folder of their own in /var/lib/voicefarm-servers, to which a link in the home points, and
+first start, or as `nobody` where there is no `useradd`. That user may be unable to enter the farm's home, or
+the virtual environment, when they lie in a closed folder such as /root. No existing folder is opened for it:
+data then lie in a folder of their own in /var/lib/voicefarm-servers, to which a link in the home points, and
 programs are copied there. Two farms of root share the user, but neither ports, passwords nor folders.
 """
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO, Any, NoReturn, Self
 
-from farm.errors import Conflict, Forbidden, ServiceDown
+from farm.errors import Conflict, Forbidden, Rejected, ServiceDown
 from farm.processes import Child, Process, end_leftovers, identity, is_alive, read_records
+from farm.service_user import write_private
 
 START_TIMEOUT_S = 120.0  # PostgreSQL may have to replay its log first
 START_ATTEMPTS = 3
@@ -39,7 +40,8 @@ class ProcessState:
 class Supervisor:
     """Holds a home and its processes: `with Supervisor(home) as farm: farm.start(…); farm.wait()`.
 
-    Only one at a time: raises Conflict when another farm holds the home, Forbidden when it is another user's.
+    One at a time: raises Conflict when another farm holds the home, Forbidden when it is another user's, and
+    Rejected when it cannot be made.
     In the main thread SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does: each leaves the `with`.
     """
 
@@ -48,6 +50,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
         self._handlers: dict[signal.Signals, Any] = {}
 
@@ -67,7 +70,7 @@ class Supervisor:
             signal.signal(number, signal.SIG_IGN)  # stopping is bounded already; nothing may interrupt it
         self._stopping.set()
         self._wake.set()
-        self._thread.join()
+        self._ended.wait()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._lock.truncate(0)
@@ -84,14 +87,14 @@ class Supervisor:
     def wait(self) -> None:
         """Until a signal asks us to stop."""
         with suppress(KeyboardInterrupt):
-            self._thread.join()
+            self._ended.wait()  # Thread.join, interrupted, would take the thread for ended
             raise RuntimeError("the supervisor's thread has ended: its traceback is above")
 
     def _await(self, child: Child) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         ready = child.process.ready
         while not (child.pid and (ready is None or ready())):
-            if child.restarts >= START_ATTEMPTS or time.monotonic() > deadline or not self._thread.is_alive():
+            if child.restarts >= START_ATTEMPTS or time.monotonic() > deadline or self._ended.is_set():
                 raise ServiceDown(
                     "{name} does not start: {words} The whole story is in {log}.",
                     name=child.process.name,
@@ -115,18 +118,18 @@ class Supervisor:
                 self._wake.wait(POLL_S)
                 self._wake.clear()
         finally:
-            for child in reversed(self._children):
-                child.stop()
-            _state_file(self.home).unlink(missing_ok=True)
+            try:
+                for child in reversed(self._children):
+                    child.stop()
+                _state_file(self.home).unlink(missing_ok=True)
+            finally:
+                self._ended.set()
 
     def _write(self) -> None:
-        file = _state_file(self.home)
-        new = file.with_suffix(".new")
         try:
-            new.write_text(json.dumps([child.record() for child in self._children], indent=1))
-            new.rename(file)
+            write_private(_state_file(self.home), json.dumps([child.record() for child in self._children]))
         except OSError as error:  # a full disk is no reason to stop a farm
-            log.warning("%s could not be written: %s", file, error)
+            log.warning("The list of processes could not be written: %s", error)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -150,8 +153,12 @@ def _make_folders(home: Path) -> None:
         for folder in (home / "run", home / "logs"):
             folder.mkdir(mode=0o700, exist_ok=True)
         owner = (home / "run").stat().st_uid
-    except PermissionError as e:
-        raise Forbidden("{home} cannot be written. Choose another FARM_HOME.", home=home) from e
+    except OSError as e:
+        raise Rejected(
+            "{home} cannot be made or written: {reason}. Choose another FARM_HOME.",
+            home=home,
+            reason=e.strerror,
+        ) from e
     if owner != os.geteuid():
         raise Forbidden(
             "The farm on {home} is of user {owner}. Run it as that user, or choose another FARM_HOME.",
