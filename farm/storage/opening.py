@@ -11,6 +11,8 @@ from farm.storage.s3 import S3Store
 from farm.storage.signing import Signer
 
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,63}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[^\s?#]*)?")
+_REGION = re.compile(r"[a-z0-9-]+")
 
 
 def open_store(url: str, *, secret: bytes, public_url: str, local: bool = False) -> Store:
@@ -41,8 +43,8 @@ def _folder(url: str, path: str, signer: Signer, local: bool) -> FolderStore:
 def _s3(url: str, parts: SplitResult) -> S3Store:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     endpoint, region = options.pop("endpoint", None), options.pop("region", None)
-    wrong_endpoint = endpoint is not None and not re.match("https?://[^/]", endpoint)
-    if not _BUCKET.fullmatch(parts.netloc) or parts.fragment or options or wrong_endpoint:
+    given = [(_BUCKET, parts.netloc), (_ENDPOINT, endpoint), (_REGION, region)]
+    if parts.fragment or options or not all(text is None or form.fullmatch(text) for form, text in given):
         raise _bad(url)
     prefix = parts.path.strip("/")
     return S3Store(parts.netloc, checked(prefix) if prefix else "", endpoint, region)

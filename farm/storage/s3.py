@@ -20,6 +20,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from s3transfer.exceptions import RetriesExceededError
 
 from farm.errors import FarmError, NotFound, Rejected, ServiceDown, Transient
 from farm.storage import (
@@ -46,6 +47,7 @@ _BUSY = {
     "RequestTimeout",
     "Throttling",
     "ThrottlingException",
+    "PreconditionFailed",  # the object was replaced between two parts of a fetch
 }
 
 
@@ -200,7 +202,7 @@ class S3Store:
                 bucket=self._bucket,
                 reason=str(e),
             ) from e
-        except (ConnectionError, HTTPClientError, IncompleteReadError) as e:
+        except (ConnectionError, HTTPClientError, IncompleteReadError, RetriesExceededError) as e:
             raise ServiceDown(
                 "The storage at {endpoint} does not answer: {reason}. Check that it runs, and the address.",
                 endpoint=self._endpoint or "S3",
@@ -229,6 +231,12 @@ class S3Store:
                     "Allow it to get, put, delete and list objects there.",
                     name=name,
                     bucket=self._bucket,
+                )
+            case "AuthorizationHeaderMalformed" | "PermanentRedirect" | "301":
+                return ServiceDown(
+                    "The bucket {bucket} is in another region ({reason}). Put region=… into FARM_STORE_URL.",
+                    bucket=self._bucket,
+                    reason=reason,
                 )
             case "RequestTimeTooSkewed":
                 return ServiceDown(

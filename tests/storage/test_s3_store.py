@@ -1,6 +1,9 @@
 """What only the bucket promises: what its addresses sign, and the errors of S3 in words."""
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -61,11 +64,44 @@ def test_a_server_that_is_down_is_named(s3_endpoint: str) -> None:
         S3Store("books", endpoint=endpoint).check()
 
 
+class Truncating(BaseHTTPRequestHandler):
+    """Promises a thousand bytes and sends ten."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(b"0123456789")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_an_answer_that_breaks_off_is_service_down_and_leaves_no_file(
+    s3_endpoint: str, tmp_path: Path
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Truncating) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        store = S3Store("books", endpoint=f"http://127.0.0.1:{server.server_port}")
+        for ask in (lambda: store.read("a", limit=1000), lambda: store.fetch("a", tmp_path / "target")):
+            with pytest.raises(ServiceDown, match="does not answer"):
+                ask()
+        server.shutdown()
+        thread.join()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("code", "status", "error", "remedy"),
     [
         ("InvalidAccessKeyId", 403, ServiceDown, "Correct AWS_ACCESS_KEY_ID"),
         ("AccessDenied", 403, ServiceDown, "Allow it to get, put, delete and list"),
+        ("PermanentRedirect", 301, ServiceDown, "region="),
         ("RequestTimeTooSkewed", 403, ServiceDown, "clock"),
         ("SlowDown", 503, Transient, "Try again"),
         ("KeyTooLongError", 400, Rejected, "refused a/b"),

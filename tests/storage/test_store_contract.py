@@ -3,6 +3,7 @@
 import hashlib
 import io
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -120,20 +121,22 @@ def test_head_tells_size_and_an_aware_time(store: Store) -> None:
     assert abs(datetime.now(UTC) - found.modified) < timedelta(minutes=1)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_name_is_rejected_everywhere(store: Store, name: str, tmp_path: Path) -> None:
-    for ask in (
-        lambda: store.put(name, b"x"),
-        lambda: store.read(name, limit=1),
-        lambda: store.open(name),
-        lambda: store.fetch(name, tmp_path / "target"),
-        lambda: store.head(name),
-        lambda: store.delete([name]),
-        lambda: store.upload_url(name, 1, 60),
-        lambda: store.download_url(name, 60),
-    ):
-        with pytest.raises(Rejected, match="cannot name an object"):
-            ask()
+def test_a_hostile_name_is_rejected_everywhere(store: Store, tmp_path: Path) -> None:
+    asks: list[Callable[[str], object]] = [
+        lambda name: store.put(name, b"x"),
+        lambda name: store.read(name, limit=1),
+        lambda name: store.open(name),
+        lambda name: store.fetch(name, tmp_path / "target"),
+        lambda name: store.head(name),
+        lambda name: store.delete([name]),
+        lambda name: store.upload_url(name, 1, 60),
+        lambda name: store.download_url(name, 60),
+    ]
+    for name in HOSTILE:
+        for ask in asks:
+            with pytest.raises(Rejected, match="cannot name an object"):
+                ask(name)
+    assert list(store.list()) == []
 
 
 def test_the_longest_names_are_good(store: Store) -> None:
