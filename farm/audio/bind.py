@@ -75,9 +75,12 @@ def _inspect(path: Path) -> _Track:
             track = container.streams.audio[0]
             context = track.codec_context
             layout = (context.name, context.profile, context.sample_rate, context.channels, context.extradata)
-            return _Track(path, track.frames, context.sample_rate, layout)
+            packets = track.frames
     except (av.FFmpegError, IndexError) as e:
         raise Rejected("{name} is not a mastered chapter. Master it again.", name=path.name) from e
+    if layout[:2] != ("aac", "LC"):
+        raise Rejected("{name} is not a mastered chapter. Master it again.", name=path.name)
+    return _Track(path, packets, layout[2], layout)
 
 
 def _open_packets(path: Path) -> av.container.InputContainer:

@@ -26,7 +26,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Mastered:
-    """What became of a chapter. `placed` has an entry for each clip; `loudness` is that of the encoded file."""
+    """What became of a chapter. `placed` has an entry for each clip; `loudness` is the encoded file's."""
 
     duration_s: float
     placed: tuple[Placed, ...]

@@ -8,7 +8,7 @@ from farm.audio.decibels import ratio
 from farm.engine import Audio, Samples
 from farm.messages import Message
 
-SECONDS_PER_CHARACTER: Mapping[str, float] = {"zh": 0.23, "en": 0.19, "ja": 0.19, "ko": 0.19}
+SECONDS_PER_CHARACTER: Mapping[str, float] = {"zh": 0.23, "en": 0.19, "ja": 0.16, "ko": 0.19}
 """Per spoken character (one Han character counts 1, a Latin letter 0.35), at an ordinary narrator's pace."""
 SHORTEST, LONGEST = 0.5, 2.5
 """Of the expected duration, between which every voice and engine stays."""
