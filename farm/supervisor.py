@@ -59,7 +59,8 @@ class Supervisor:
         self._lock = _take_lock(self.home)
         end_leftovers(read_records(_state_file(self.home)))
         if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, _leave) for number in STOP_SIGNALS}
+            heard = [number for number in STOP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+            self._handlers = {number: signal.signal(number, _leave) for number in heard}
         self._thread.start()
         return self
 

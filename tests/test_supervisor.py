@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from farm import processes as kept
-from farm.errors import Conflict, Rejected, ServiceDown
+from farm.errors import Conflict, Forbidden, Rejected, ServiceDown
 from farm.processes import Process, backoff_s, identity
 from farm.supervisor import Supervisor, holder, processes
 
@@ -36,7 +36,7 @@ def pid_of(home: Path, name: str) -> int | None:
     return next((state.pid for state in processes(home) if state.name == name), None)
 
 
-def other_farm(home: Path, code: str) -> subprocess.Popen[str]:
+def other_farm(home: Path, code: str, *prefix: str) -> subprocess.Popen[str]:
     """A supervisor in a process of its own, once it has said that it is up."""
     script = f"""
 from pathlib import Path
@@ -47,7 +47,8 @@ with Supervisor(Path({str(home)!r})) as farm:
     print("up", flush=True)
     farm.wait()
 """
-    farm = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [*prefix, sys.executable, "-c", script]
+    farm = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     assert farm.stdout is not None
     assert farm.stdout.readline() == "up\n"
     farm.stdout.close()
@@ -198,6 +199,16 @@ def test_a_signal_leaves_no_process_behind(tmp_path: Path, number: signal.Signal
     assert holder(tmp_path) is None
 
 
+def test_nohup_is_respected(tmp_path: Path) -> None:
+    farm = other_farm(tmp_path, 'farm.start(Process("sleeper", ["sleep", "1000"]))', "nohup")
+    farm.send_signal(signal.SIGHUP)
+    with pytest.raises(subprocess.TimeoutExpired):
+        farm.wait(0.5)
+    assert holder(tmp_path) == farm.pid
+    farm.terminate()
+    assert farm.wait(5) == 0
+
+
 def test_the_next_start_ends_what_survived_the_supervisor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,3 +278,12 @@ def test_folders_are_closed_and_no_folder_above_is_changed(tmp_path: Path) -> No
 def test_a_home_that_cannot_be_made_is_refused_by_name() -> None:
     with pytest.raises(Rejected, match="/proc/nowhere"):
         Supervisor(Path("/proc/nowhere")).__enter__()
+
+
+if os.geteuid() == 0:  # anybody else cannot make what is another user's
+
+    def test_a_home_of_another_user_is_refused(tmp_path: Path) -> None:
+        (tmp_path / "run").mkdir()
+        os.chown(tmp_path / "run", 65534, 65534)
+        with pytest.raises(Forbidden, match="of user 65534"):
+            Supervisor(tmp_path).__enter__()
