@@ -114,7 +114,7 @@ def next_segments(session: Session, project: Project) -> list[batching.Waiting]:
         .order_by(Segment.rank)
         .limit(batching.MOST_SEGMENTS)
     )
-    found = session.execute(first).tuples().all()
+    found = session.execute(first).all()
     chapters.lock(session, {chapter for _, chapter in found})
     here = Segment.id.in_([segment for segment, _ in found])
     chapters.add(session, chapters.adopt(session, here), [])

@@ -142,7 +142,8 @@ def renew(
 def end(session: Session, job: Job, state: JobState, failure: Message | None = None) -> None:
     """Move a job that the caller has locked to its last state, and wake the clock."""
     reason = failure.to_json() if failure else None
-    states.move(session, Job, Job.id == job.id, OPEN, state, ended_at=now, failure=reason)
+    sources = tuple(source for source in OPEN if state in states.MOVES[Job][source])
+    states.move(session, Job, Job.id == job.id, sources, state, ended_at=now, failure=reason)
     notify(session, CLOCK)
 
 
@@ -159,12 +160,12 @@ def unpublished(session: Session, queue_depth: int) -> list[tuple[int, str, str]
     """(id, token, queue) of what is to be published: every render job, and house jobs up to `queue_depth`."""
     due = and_(Job.state == JobState.QUEUED, Job.published_at.is_(None), Job.not_before <= now)
     waiting = select(Job.id, Job.token, Job.queue).where(due)
-    renders = session.execute(waiting.where(Job.queue != HOUSE).order_by(Job.id)).tuples().all()
+    renders = session.execute(waiting.where(Job.queue != HOUSE).order_by(Job.id)).all()
     underway = select(Job.id).where(Job.queue == HOUSE, Job.state.in_(OPEN), Job.published_at.is_not(None))
     room = queue_depth - len(session.scalars(underway).all())
     urgency = case((Job.kind == JobKind.IMPORT, 0), (Job.kind == JobKind.MASTER, 1), else_=2)
     house = waiting.where(Job.queue == HOUSE).order_by(urgency, Job.id).limit(max(room, 0))
-    return [*renders, *session.execute(house).tuples().all()]
+    return [*renders, *session.execute(house).all()]
 
 
 def published(session: Session, job_ids: Sequence[int]) -> None:

@@ -73,7 +73,7 @@ def spoken_segments(work: Work, chapter_id: int) -> list[SpokenSegment]:
         .order_by(Segment.position)
     )
     with work.begin() as session:
-        rows = session.execute(statement).tuples().all()
+        rows = session.execute(statement).all()
     return [
         SpokenSegment(display, after, [Sentence(*sentence) for sentence in sentences], take, work.store)
         for display, after, sentences, take in rows

@@ -164,4 +164,4 @@ def underway(session: Session, project_id: int) -> dict[int, float]:
         Job.state == JobState.RUNNING,
         Job.kind.in_([JobKind.MASTER, JobKind.PUBLISH]),
     )
-    return {chapter: share for chapter, share in session.execute(house).tuples() if chapter is not None}
+    return {chapter: share for chapter, share in session.execute(house) if chapter is not None}

@@ -230,7 +230,7 @@ def move(session: Session, project: Project, old: str | tuple[str, ...], new: Pr
 
 def counts(session: Session) -> dict[str, int]:
     """How many projects are in each state."""
-    return dict(session.execute(select(Project.state, func.count()).group_by(Project.state)).tuples().all())
+    return dict(session.execute(select(Project.state, func.count()).group_by(Project.state)).all())
 
 
 def listed(session: Session) -> list[Project]:

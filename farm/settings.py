@@ -113,7 +113,8 @@ def default_home(environ: Mapping[str, str]) -> Path:
 def kept_secret(path: Path) -> str:
     if path.exists():
         return path.read_text()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # As root the servers' own user must be able to pass through; what lies inside is closed.
+    path.parent.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     made = path.with_name(f"{path.name}.{os.getpid()}")
     made.touch(mode=0o600)
     made.write_text(secrets.token_hex(32))

@@ -1,6 +1,11 @@
 """The house worker: imports, plans, masters and publishes, beside the database."""
 
+import os
+import signal
 from functools import cache
+from typing import Any
+
+from celery.signals import worker_process_init
 
 from farm import house
 from farm.db import Begin, beginner
@@ -8,6 +13,7 @@ from farm.jobs import HOUSE, Times
 from farm.settings import settings
 from farm.storage import Store
 from farm.storage.opening import open_store
+from farm.tether import die_with_parent
 from tasks.app import celery_app, consume
 
 app = celery_app("house", settings().broker_url, [HOUSE])
@@ -23,6 +29,12 @@ def belongings() -> tuple[Begin, Store, Times]:
         store,
         Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s),
     )
+
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def stay_tethered(**_: Any) -> None:
+    """A child that outlived its parent would hold leases that nobody can see."""
+    die_with_parent(signal.SIGKILL, os.getppid())
 
 
 @app.task(name="tasks.house.work")  # type: ignore[untyped-decorator]

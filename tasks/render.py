@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import threading
 from multiprocessing import Value
 from pathlib import Path
@@ -15,6 +16,7 @@ import models
 from farm.engine import Engine
 from farm.errors import FarmError
 from farm.settings import settings
+from farm.tether import die_with_parent
 from tasks.app import celery_app, consume
 from tasks.client import FarmClient
 from tasks.speaking import speak_job
@@ -41,6 +43,7 @@ def client() -> FarmClient:
 def load_engine(**_: Any) -> None:
     """Only the child ever loads an engine: CUDA does not survive a fork."""
     global _engine
+    die_with_parent(signal.SIGKILL, os.getppid())
     _engine = models.load(config.engine)
     child_facts.write_text(json.dumps({"engine": _engine.name, "fingerprint": _engine.fingerprint}))
 
