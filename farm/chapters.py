@@ -132,6 +132,22 @@ def retry(session: Session, chapter_id: int) -> None:
     states.changed(session, chapter.project_id)
 
 
+def retry_segment(session: Session, segment_id: int) -> Chapter:
+    """Speak one failed segment again. Raises NotFound, Conflict when it did not fail."""
+    segment = session.get(Segment, segment_id)
+    if segment is None:
+        raise NotFound("There is no segment {segment}.", segment=segment_id)
+    lock(session, [segment.chapter_id])
+    fresh = {"attempts": 0, "failed_by": [], "failure": None}
+    this = Segment.id == segment_id
+    if not states.move(session, Segment, this, SegmentState.FAILED, SegmentState.READY, **fresh):
+        raise Conflict("This segment has not failed.")
+    chapter = Chapter.id == segment.chapter_id
+    states.move(session, Chapter, chapter, ChapterState.HELD, ChapterState.RENDERING)
+    recount(session, [segment.chapter_id])
+    return find(session, segment.chapter_id)
+
+
 def waive(session: Session, chapter_id: int) -> None:
     """Master a held chapter without its failed segments; the report names them. Raises Conflict."""
     where = and_(Chapter.id == chapter_id, Chapter.segments_failed > 0)

@@ -102,6 +102,14 @@ def new_link(config: Settings) -> str:
 
 
 @main.command()
+@click.argument("name")
+def token(name: str) -> None:
+    """Print a new token for the JSON API; it is shown this once."""
+    with beginner(connected(settings()).database_url)() as session:
+        click.echo(users.api_token(session, users.owner(session), name))
+
+
+@main.command()
 @click.argument("book", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o", "--out", required=True, type=click.Path(path_type=Path), help="The M4B (or a course's zip)."

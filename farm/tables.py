@@ -117,6 +117,16 @@ class SignInLink(Row):
     used_at: Mapped[datetime | None]
 
 
+class ApiToken(Row):
+    """What a script signs in with; only the hash is kept."""
+
+    __tablename__ = "api_tokens"
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    created_at: Mapped[datetime] = created()
+
+
 class Project(Row):
     __tablename__ = "projects"
     id: Mapped[int] = mapped_column(primary_key=True)

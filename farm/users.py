@@ -10,7 +10,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 
 from farm.db import now
 from farm.errors import Forbidden, Rejected
-from farm.tables import SignInLink, User
+from farm.tables import ApiToken, SignInLink, User
 
 OWNER = "owner"
 LINK_LIVES = timedelta(hours=12)
@@ -48,6 +48,21 @@ def redeem(session: Session, token: str) -> User:
         raise Forbidden("This sign-in link was used or has expired. Print a new one with `farm link`.")
     link.used_at = now
     return session.get_one(User, link.user_id)
+
+
+def api_token(session: Session, user: User, name: str) -> str:
+    """A token for scripts, good until it is deleted; shown once, only its hash is kept."""
+    token = f"vf_{secrets.token_urlsafe(32)}"
+    session.add(ApiToken(hash=hash_of(token), user_id=user.id, name=name))
+    return token
+
+
+def by_token(session: Session, token: str) -> User:
+    """Raises Forbidden."""
+    known = session.get(ApiToken, hash_of(token))
+    if known is None:
+        raise Forbidden("This API token is not known. Make one with `farm token NAME`.")
+    return session.get_one(User, known.user_id)
 
 
 def by_password(session: Session, name: str, password: str) -> User:

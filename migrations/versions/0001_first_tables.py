@@ -36,6 +36,14 @@ def upgrade() -> None:
     sa.UniqueConstraint('name', name=op.f('uq_workers_name')),
     sa.UniqueConstraint('secret_hash', name=op.f('uq_workers_secret_hash'))
     )
+    op.create_table('api_tokens',
+    sa.Column('hash', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Integer(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_api_tokens_user_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('hash', name=op.f('pk_api_tokens'))
+    )
     op.create_table('projects',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('owner_id', sa.Integer(), nullable=True),
@@ -235,5 +243,6 @@ def downgrade() -> None:
     op.drop_index(op.f('ix_projects_state'), table_name='projects')
     op.drop_index(op.f('ix_projects_request'), table_name='projects')
     op.drop_table('projects')
+    op.drop_table('api_tokens')
     op.drop_table('workers')
     op.drop_table('users')

