@@ -1,7 +1,7 @@
 """Paragraphs and headings as they come out of a laid-out file, and the account of what did not come out."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from farm.manuscript.parts import Removed, visible
@@ -14,6 +14,7 @@ _EAST = "\u2e80-\u30ff\u31f0-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U0002
 _LINE_END_IN_EAST_ASIAN = re.compile(rf"(?<=[{_EAST}])[ \t]*[\r\n]\s*(?=[{_EAST}])")
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]+")
 _ENDS_LIKE_A_SENTENCE = re.compile(r"[.,:;!?…—。．，、：；！？·\-][\s”’\"'」』）)\]】》]*$")
+_ENDS_A_SENTENCE = re.compile(r"[.!?…。！？][\s”’\"'」』）)\]]*$")
 _EAST_ASIAN_END = re.compile(rf"[{_EAST}]\W*$")
 
 
@@ -44,13 +45,20 @@ class Account:
         return text
 
     def drop(self, reason: Message, text: str) -> None:
-        characters = visible(text)
-        if not characters:
+        self.carry(Removed(reason, visible(text), " ".join(text[: 4 * SAMPLE].split())))
+
+    def carry(self, part: Removed) -> None:
+        """Add what another account lists as removed."""
+        if not part.characters:
             return
-        _, before, sample = self._dropped.get(str(reason), (reason, 0, ""))
-        if len(sample) < SAMPLE:
-            sample = f"{sample} {' '.join(text[: 4 * SAMPLE].split())}".strip()[:SAMPLE]
-        self._dropped[str(reason)] = (reason, before + characters, sample)
+        _, before, sample = self._dropped.get(str(part.reason), (part.reason, 0, ""))
+        sample = f"{sample} {part.sample}".strip()[:SAMPLE]
+        self._dropped[str(part.reason)] = (part.reason, before + part.characters, sample)
+
+    def merge(self, other: "Account") -> None:
+        self.added += other.added
+        for part in other.removed:
+            self.carry(part)
 
     @property
     def removed(self) -> tuple[Removed, ...]:
@@ -68,6 +76,23 @@ def fold(raw: str, account: Account) -> str:
         account.drop(INVISIBLE, "".join(hidden))
         raw = _INVISIBLE.sub("", raw)
     return " ".join(_LINE_END_IN_EAST_ASIAN.sub("", raw).split())
+
+
+def paragraphs(lines: Iterable[str], account: Account, *, apart: bool = False) -> Iterator[str]:
+    """Lines that end a sentence, are indented or set apart are paragraphs; verse goes on after a space.
+
+    `lines` are what stands between forced line ends; with `apart` each is a paragraph.
+    """
+    paragraph = ""
+    for raw in lines:
+        line = fold(raw, account)
+        begins = apart or not line or raw.lstrip("\r\n\t ").startswith("\u3000")
+        if paragraph and (begins or _ENDS_A_SENTENCE.search(paragraph)):
+            yield paragraph
+            paragraph = ""
+        paragraph = f"{paragraph} {line}".strip()
+    if paragraph:
+        yield paragraph
 
 
 def join_titles(parts: Iterable[str], account: Account) -> str:

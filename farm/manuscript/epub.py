@@ -1,19 +1,22 @@
 """EPUB 2 and 3 into chapters: the spine gives the order, the table of contents the titles."""
 
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from farm.errors import BadManuscript
 from farm.manuscript.archives import Archive, open_checked
 from farm.manuscript.blocks import Account
+from farm.manuscript.bounds import bounded
 from farm.manuscript.epub_package import Package, cover_path, read_package
-from farm.manuscript.epub_sections import Leaf, cut
+from farm.manuscript.epub_sections import Leaf, cut, is_silent
+from farm.manuscript.headings import Split, split_chapters
 from farm.manuscript.html_text import CONTENTS, read_page
 from farm.manuscript.languages import guess_language
 from farm.manuscript.markup import parse_page
+from farm.manuscript.naming import from_filename
 from farm.manuscript.numbering import chapter_oddities
 from farm.manuscript.parts import Chapter, Cover, Manuscript, visible
-from farm.manuscript.sections import Section, to_chapter
+from farm.manuscript.sections import Section, compose, to_chapter
 from farm.messages import Message
 
 COVER_BYTES = 20 << 20
@@ -36,23 +39,25 @@ def read_epub(path: Path, filename: str) -> Manuscript:
         cover = _cover(archive, package, oddities)
     language = _language(package.language, leaves, oddities)
     sections = cut(package.contents, leaves, oddities)
-    chapters = [*_chapters(sections, package, language, account), *_notes(leaves, language, account)]
-    if not any(chapter.text or chapter.title for chapter in chapters):
+    whole = [*_chapters(sections, package, language, account), *_notes(leaves, language, account)]
+    if not whole:
         raise BadManuscript(
             "{name} has no text, only pictures or nothing at all. Choose a book with text in it.",
             name=filename,
         )
+    chapters, cuts = bounded(whole, account)
+    title, author = from_filename(filename)
     return Manuscript(
-        title=package.title or PurePosixPath(filename).stem,
-        author=package.author,
+        title=package.title or title,
+        author=package.author or author,
         language=language,
-        chapters=tuple(chapters),
+        chapters=chapters,
         characters=sum(leaf.page.characters for leaf in leaves),
         added=account.added,
         description=package.description,
         cover=cover,
         removed=account.removed,
-        oddities=(*oddities, *chapter_oddities(chapters)),
+        oddities=(*oddities, *chapter_oddities(whole), *cuts),
     )
 
 
@@ -89,9 +94,36 @@ def _without_contents(leaf: Leaf, account: Account) -> Leaf:
 def _chapters(
     sections: Sequence[Section], package: Package, language: str, account: Account
 ) -> list[Chapter]:
+    if not any(section.listed for section in sections):
+        return _chapters_by_words(sections, package, language, account)
     untitled = _UNTITLED[language]
     chapters = (to_chapter(section, account, book=package.title, untitled=untitled) for section in sections)
     return [chapter for chapter in chapters if chapter]
+
+
+def _chapters_by_words(
+    sections: Sequence[Section], package: Package, language: str, account: Account
+) -> list[Chapter]:
+    """With neither contents nor headings: by paragraphs that read like headings, else a chapter each file."""
+    read = [section for section in sections if section.linear and not is_silent(section.blocks)]
+    trial = Account()
+    lines = compose((block for section in read for block in section.blocks), trial).splitlines()
+    split = (
+        split_chapters(lines, trial, title=package.title or "1", language=language) if lines else Split(())
+    )
+    if len(split.chapters) > 1 or len(read) == 1:
+        account.merge(trial)
+        rest = [section for section in sections if section not in read]
+        return [*split.chapters, *_numbered(rest, account)]
+    return _numbered(sections, account)
+
+
+def _numbered(sections: Iterable[Section], account: Account) -> list[Chapter]:
+    chapters: list[Chapter] = []
+    for section in sections:
+        if chapter := to_chapter(section, account, untitled=str(len(chapters) + 1)):
+            chapters.append(chapter)
+    return chapters
 
 
 def _notes(leaves: Sequence[Leaf], language: str, account: Account) -> list[Chapter]:

@@ -118,24 +118,30 @@ def _add(sections: list[Section], leaf: Leaf, starts: Sequence[tuple[int, _Line]
 
 def _goes_on(sections: Sequence[Section], leaf: Leaf) -> bool:
     """Whether a file without a line of its own belongs to the section before it."""
-    if not sections or not leaf.linear or not sections[-1].linear or _is_silent(leaf.page.blocks):
+    if not sections or not leaf.linear or not sections[-1].linear or is_silent(leaf.page.blocks):
         return False
     before = sections[-1]
     has_heading = bool(leaf.page.blocks) and leaf.page.blocks[0].level > 0
-    return not _is_silent(before.blocks, before.title) and (before.listed or not has_heading)
+    return not is_silent(before.blocks, before.title) and (before.listed or not has_heading)
 
 
-def _is_silent(blocks: Sequence[Block], title: str = "") -> bool:
+def is_silent(blocks: Sequence[Block], title: str = "") -> bool:
+    """Whether a page is not read aloud, such as a title page."""
     heading = blocks[0].text if blocks and blocks[0].level > 0 else ""
     return not matter_of(title or heading, blocks)[1]
 
 
 def _at_headings(leaves: Sequence[Leaf]) -> list[Section]:
-    """Sections by the headings of the whole book; pages that nobody reads aloud stay apart."""
+    """Sections by the headings of the whole book; pages that are not read aloud stay apart.
+
+    Without any heading each file is a section.
+    """
+    if not any(block.level > 0 for leaf in leaves for block in leaf.page.blocks):
+        return [Section(blocks=list(leaf.page.blocks), linear=leaf.linear) for leaf in leaves]
     sections: list[Section] = []
     running: list[Block] = []
     for leaf in leaves:
-        if leaf.linear and not _is_silent(leaf.page.blocks):
+        if leaf.linear and not is_silent(leaf.page.blocks):
             running.extend(leaf.page.blocks)
             continue
         sections += [*split_at_headings(running), Section(blocks=list(leaf.page.blocks), linear=leaf.linear)]

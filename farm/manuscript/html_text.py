@@ -1,13 +1,13 @@
 """(X)HTML into paragraphs and headings: what a reader would say, without ruby and footnote marks."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from lxml import etree
 
 from farm.errors import BadManuscript
-from farm.manuscript.blocks import BREAK, Account, Block, fold, join_cells, join_titles
+from farm.manuscript.blocks import BREAK, Account, Block, join_cells, join_titles, paragraphs
 from farm.manuscript.markup import local, text_of
 from farm.manuscript.parts import visible
 from farm.messages import Message
@@ -75,7 +75,6 @@ _NOTE_MARK = re.compile(
     r"(?:\d{1,4}|[a-z]|[ivxlc]{1,5}|[*†‡§¶※]{1,4}|[①-⑳㉑-㉟㊱-㊿]|注|註)[\])）〕］】]?"
 )
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none", re.IGNORECASE)
-_ENDS_A_SENTENCE = re.compile(r"[.!?…。！？][\s”’\"'」』）)\]]*$")
 _FEW_LINKS = 5
 _MARK_LENGTH = 12
 
@@ -192,20 +191,8 @@ class _Walk:
         raw = "".join(self.texts)
         self.texts.clear()
         if raw and not raw.isspace():
-            self.blocks.extend(Block(text, 0, types) for text in self._paragraphs(raw.split(_LINE)))
-
-    def _paragraphs(self, lines: list[str]) -> Iterator[str]:
-        """Lines that end a sentence, or are set apart, are paragraphs; verse goes on after a space."""
-        paragraph = ""
-        for raw in lines:
-            line = fold(raw, self.account)
-            apart = not line or raw.lstrip("\r\n\t ").startswith("\u3000") or self.in_line
-            if paragraph and (apart or _ENDS_A_SENTENCE.search(paragraph)):
-                yield paragraph
-                paragraph = ""
-            paragraph = f"{paragraph} {line}".strip()
-        if paragraph:
-            yield paragraph
+            lines = paragraphs(raw.split(_LINE), self.account, apart=self.in_line)
+            self.blocks.extend(Block(text, 0, types) for text in lines)
 
 
 def types_of(element: etree._Element) -> frozenset[str]:
