@@ -1,0 +1,1 @@
+"""Text to speakable segments: normalisation, sentences, dialogue, filling, and their times in the audio."""
