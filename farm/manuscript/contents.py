@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from farm.manuscript.heading_rules import Head, Level
 from farm.manuscript.parts import visible
@@ -43,7 +44,7 @@ def printed_contents(paragraphs: Sequence[str], heads: Mapping[int, Head]) -> se
 def _entries(paragraphs: Sequence[str], heads: Mapping[int, Head]) -> list[_Entry]:
     places = sorted(heads)
     entries, volume = [], ""
-    for at, following in zip(places, [*places[1:], len(paragraphs)], strict=True):
+    for at, following in pairwise([*places, len(paragraphs)]):
         head = heads[at]
         key = (volume, head.series, head.number if head.number is not None else _name(head))
         if head.level is Level.VOLUME:

@@ -23,7 +23,6 @@ _BOMS = (
 )
 _WIDER = {"gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs", "cp950": "big5hkscs", "ascii": "utf-8"}
 _WIDER |= {"shift_jis": "cp932", "euc_kr": "cp949", "iso8859-1": "cp1252", "utf-16": "utf-16-le"}
-_SIGNATURES = ((b"%PDF", "PDF"), (b"PK\x03\x04", "ZIP"), (b"{\\rtf", "RTF"), (b"\xd0\xcf\x11\xe0", "DOC"))
 
 _SLICE = 1 << 15
 _LEAST_SCORE = 0.25
@@ -40,10 +39,9 @@ def decode(content: bytes, encoding: str | None = None, *, name: str = "?") -> t
     `encoding` overrides the guess; `name` is what people call the file. Raises Rejected for an encoding that
     cannot be chosen, BadManuscript for an empty file and for one that is not text.
     """
-    _refuse_the_hopeless(content, name)
     chosen = _known(encoding) if encoding else guess(content)
     text = content.decode(chosen, "replace").removeprefix("\ufeff")
-    if not text.strip("\0").strip():
+    if not text.replace("\0", "").strip():
         raise BadManuscript("{name} is empty. Choose a file with text in it.", name=name)
     if score(_sample(content, chosen), chosen) < _LEAST_SCORE:
         _refuse(name, chosen if encoding else None)
@@ -120,18 +118,6 @@ def _known(encoding: str) -> str:
             choices=", ".join(ENCODINGS),
         )
     return name
-
-
-def _refuse_the_hopeless(content: bytes, name: str) -> None:
-    if not content.strip(b"\0 \t\r\n\f\v"):
-        raise BadManuscript("{name} is empty. Choose a file with text in it.", name=name)
-    for signature, kind in _SIGNATURES:
-        if content.startswith(signature):
-            raise BadManuscript(
-                "{name} is not text but a {kind} file. Give it its true ending, or save it as plain text.",
-                name=name,
-                kind=kind,
-            )
 
 
 def _refuse(name: str, chosen: str | None) -> None:

@@ -64,6 +64,11 @@ def split_chapters(paragraphs: Sequence[str], account: Account, *, title: str, l
     )
 
 
+def front_title(language: str) -> str:
+    """What the text before the first heading is called."""
+    return _FRONT.get(language, "Front matter")
+
+
 def _without_contents(
     paragraphs: Sequence[str], heads: Heads, account: Account
 ) -> tuple[Sequence[str], Heads]:
@@ -80,7 +85,7 @@ def _front(lines: Sequence[str], account: Account, language: str) -> Split:
     if not lines:
         return Split(())
     text = "\n".join(lines)
-    title = account.add(_FRONT.get(language, "Front matter"))
+    title = account.add(front_title(language))
     oddity = Message(
         "The {n} characters before the first heading are kept as “{title}”.",
         {"n": visible(text), "title": title},

@@ -12,8 +12,8 @@ _ENDS = tuple('.!?。．！？…”’"」』）)：:】*—-')
 _WIDE = re.compile(
     "[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff60\uffe0-\uffe6]"
 )
-_JOINS_WITHOUT_SPACE = re.compile("[-—–\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]$")
-_STARTS_WITHOUT_SPACE = re.compile("^[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
+_JOINS_WITHOUT_SPACE = re.compile("[-—–\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
+_JOINS_WITHOUT_SPACE_BEFORE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
 
 
 def unwrap(lines: Sequence[str]) -> list[str]:
@@ -35,10 +35,10 @@ def _joined(lines: Sequence[str], width: int) -> Iterator[str]:
             continue
         pieces.append(line.strip())
         if not _goes_on(line, following, width):
-            yield _join(pieces)
+            yield join_lines(pieces)
             pieces = []
     if pieces:
-        yield _join(pieces)
+        yield join_lines(pieces)
 
 
 def _page_width(lines: Sequence[str]) -> int:
@@ -75,9 +75,10 @@ def _columns(text: str) -> int:
     return len(text) if text.isascii() else len(text) + len(_WIDE.findall(text))
 
 
-def _join(pieces: Sequence[str]) -> str:
-    text = pieces[0]
-    for piece in pieces[1:]:
-        tight = _JOINS_WITHOUT_SPACE.search(text) or _STARTS_WITHOUT_SPACE.match(piece)
-        text = text + piece if tight else f"{text} {piece}"
-    return text
+def join_lines(pieces: Sequence[str]) -> str:
+    """One line: with a space between words, without one after a hyphen or beside a Han character."""
+    joined = list(pieces[:1])
+    for before, piece in pairwise(pieces):
+        tight = _JOINS_WITHOUT_SPACE.match(before[-1:]) or _JOINS_WITHOUT_SPACE_BEFORE.match(piece)
+        joined.append(piece if tight else f" {piece}")
+    return "".join(joined)
