@@ -1,6 +1,7 @@
 """Chapters: the unit of progress. Counters move with the segments, in the same transaction."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, case, func, or_, select, update
@@ -11,6 +12,16 @@ from farm.errors import Conflict, NotFound
 from farm.tables import Chapter, ChapterState, JobKind, Project, Release, Segment, SegmentState, Take
 
 PAGE = 200
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A segment with its take's length and, in a finished chapter, where it lies; all in seconds."""
+
+    segment: Segment
+    seconds: float | None
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 def find(session: Session, chapter_id: int) -> Chapter:
@@ -179,6 +190,26 @@ def segments(session: Session, chapter_id: int, after: int = -1) -> list[Segment
     """A page of a chapter's segments after position `after`."""
     mine = select(Segment).where(Segment.chapter_id == chapter_id, Segment.position > after)
     return list(session.scalars(mine.order_by(Segment.position).limit(PAGE)))
+
+
+def heard(session: Session, chapter: Chapter, after: int = -1) -> list[Heard]:
+    """A page of a chapter's segments after position `after`, with their times."""
+    mine = Segment.chapter_id == chapter.id
+    statement = select(Segment, Take.seconds).outerjoin(Take, Take.key == Segment.take_key)
+    statement = statement.where(mine, Segment.position > after).order_by(Segment.position).limit(PAGE)
+    spoken = and_(mine, Segment.position <= after, Segment.state == SegmentState.DONE)
+    places = iter(placed(chapter)[session.scalar(select(func.count()).where(spoken)) or 0 :])
+    found = []
+    for segment, seconds in session.execute(statement).tuples():
+        place = next(places, ()) if segment.state == SegmentState.DONE else ()
+        found.append(Heard(segment, seconds, *place))
+    return found
+
+
+def placed(chapter: Chapter) -> list[list[float]]:
+    """Start and end in seconds of each spoken segment of a finished chapter; stale once it opens again."""
+    done = chapter.state == ChapterState.DONE and chapter.mastered
+    return list(done["placed"]) if done else []
 
 
 def failed_segments(session: Session, project_id: int) -> list[Segment]:

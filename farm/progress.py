@@ -1,10 +1,11 @@
 """How far a project is, when it will be done, why nothing happens: computed from counters, never stored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from farm import workers
@@ -31,8 +32,22 @@ SWIFT, SLOW = 0.9, 1.5  # the range that a forecast is given as
 OVERHEAD_S = 15.0
 
 
-@dataclass(frozen=True)
-class ChapterProgress:
+COLUMNS = (
+    Chapter.project_id,
+    Chapter.id,
+    Chapter.title,
+    Chapter.state,
+    Chapter.characters,
+    Chapter.length,
+    Chapter.length_done,
+    Chapter.seconds,
+    Chapter.segments_failed,
+)
+Counted = Chapter | Row[Any]
+"""A chapter, or these columns of it: a row of text and of places in the audio is much to load 6 000 times."""
+
+
+class ChapterProgress(NamedTuple):
     """A chapter's piece of the strip. `share` of it is spoken, 0 to 1; `weight` is its length in seconds."""
 
     id: int
@@ -61,7 +76,7 @@ class Progress:
         return self.done_s / self.total_s if self.total_s else 0.0
 
 
-def of_chapter(chapter: Chapter, language: str) -> ChapterProgress:
+def of_chapter(chapter: Counted, language: str) -> ChapterProgress:
     spoken = chapter.length or chapter.characters * SPOKEN_PER_CHARACTER.get(language, 1.0)
     mastered = chapter.state == ChapterState.DONE
     share = 1.0 if mastered else chapter.length_done / chapter.length if chapter.length else 0.0
@@ -74,22 +89,39 @@ def of_chapter(chapter: Chapter, language: str) -> ChapterProgress:
 def of_projects(session: Session, projects: Sequence[Project]) -> dict[int, Progress]:
     """The progress of each project, in a handful of queries however many there are."""
     ids = [project.id for project in projects]
-    mine = select(Chapter).where(Chapter.project_id.in_(ids), Chapter.included)
-    chapters: dict[int, list[Chapter]] = {project_id: [] for project_id in ids}
-    for chapter in session.scalars(mine.order_by(Chapter.project_id, Chapter.position)):
+    mine: Select[Any] = select(*COLUMNS).where(Chapter.project_id.in_(ids), Chapter.included)
+    chapters: dict[int, list[Row[Any]]] = {project_id: [] for project_id in ids}
+    for chapter in session.execute(mine.order_by(Chapter.project_id, Chapter.position)):
         chapters[chapter.project_id].append(chapter)
-    crew = workers.live(session)
-    running = [project for project in projects if project.state == ProjectState.RUNNING]
+    crews = by_pin(workers.live(session))
+    rivals = running(session)
     return {
-        project.id: of_project(
-            project, chapters[project.id], [w for w in crew if workers.can_serve(w, project)], len(running)
-        )
+        project.id: of_project(project, chapters[project.id], able(crews, project), rivals)
         for project in projects
     }
 
 
+Crews = Mapping[tuple[str, Any], Sequence[Worker]]
+
+
+def by_pin(crew: Sequence[Worker]) -> Crews:
+    """Workers by engine and fingerprint, so that not every worker is asked about every project."""
+    crews: dict[tuple[str, Any], list[Worker]] = {}
+    for worker in crew:
+        crews.setdefault((worker.engine, worker.fingerprint), []).append(worker)
+    return crews
+
+
+def able(crews: Crews, project: Project) -> list[Worker]:
+    """Those who can serve a project; nobody is looked for where nothing runs."""
+    if project.state != ProjectState.RUNNING:
+        return []
+    alike = crews.get((project.engine, project.pin.get("fingerprint")), ())
+    return [worker for worker in alike if workers.can_serve(worker, project)]
+
+
 def of_project(
-    project: Project, chapters: Sequence[Chapter], crew: Sequence[Worker], rivals: int
+    project: Project, chapters: Sequence[Counted], crew: Sequence[Worker], rivals: int
 ) -> Progress:
     """A pure computation. `crew`: live workers that can serve it; `rivals`: the projects that share them."""
     strip = tuple(of_chapter(chapter, project.language) for chapter in chapters)
@@ -124,6 +156,13 @@ def why(project: Project, strip: Sequence[ChapterProgress], crew: Sequence[Worke
     return None
 
 
+def running(session: Session) -> int:
+    """How many projects share the workers."""
+    return session.scalars(
+        select(func.count()).select_from(Project).where(Project.state == ProjectState.RUNNING)
+    ).one()
+
+
 @dataclass(frozen=True)
 class FarmWord:
     """The farm in one word: working, waiting, idle or trouble, with the reason and the numbers behind it."""
@@ -140,8 +179,7 @@ def of_farm(session: Session) -> FarmWord:
     crew = workers.live(session)
     open_jobs = select(func.count()).select_from(Job).where(Job.state == JobState.RUNNING)
     busy = session.scalars(open_jobs).one()
-    running = select(func.count()).select_from(Project).where(Project.state == ProjectState.RUNNING)
-    projects = session.scalars(running).one()
+    projects = running(session)
     speed = sum(worker.speed or 0.0 for worker in crew if worker.state == WorkerState.BUSY)
     word, reason = verdict(len(crew), busy, projects)
     return FarmWord(word, reason, len(crew), speed, at)
@@ -155,6 +193,12 @@ def verdict(crew: int, busy: int, projects: int) -> tuple[str, Message]:
     if projects:
         return "waiting", Message("Projects are running, but nothing is being spoken at this moment.")
     return "idle", Message("Nothing to do. Start a project.")
+
+
+def pace(session: Session, engine: str) -> float | None:
+    """Seconds this farm needs for a second of audio, as fast as it is now; None before it was measured."""
+    speed = sum(worker.speed or 0.0 for worker in workers.live(session) if worker.engine == engine)
+    return max(1 / speed, 1 / MASTERING_SPEED) if speed else None
 
 
 def underway(session: Session, project_id: int) -> dict[int, float]:

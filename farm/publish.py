@@ -208,3 +208,12 @@ def find(session: Session, release_id: int) -> Release:
 
 def of_project(session: Session, project_id: int) -> list[Release]:
     return list(session.scalars(select(Release).where(Release.project_id == project_id).order_by(Release.id)))
+
+
+def of_projects(session: Session, project_ids: Sequence[int]) -> dict[int, list[Release]]:
+    """What each finished project is downloaded as: its books or its course, not its report."""
+    whole = (Release.project_id.in_(project_ids), Release.format.in_(["m4b", "zip"]))
+    found: dict[int, list[Release]] = {project_id: [] for project_id in project_ids}
+    for bound in session.scalars(select(Release).where(*whole).order_by(Release.id)):
+        found[bound.project_id].append(bound)
+    return found
