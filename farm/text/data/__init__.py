@@ -1,0 +1,1 @@
+"""The word lists of the text rules: tab-separated columns, explained in each file's first line."""
