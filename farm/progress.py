@@ -1,11 +1,11 @@
 """How far a project is, when it will be done, why nothing happens: computed from counters, never stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from farm import workers
@@ -89,55 +89,51 @@ def of_chapter(chapter: Counted, language: str) -> ChapterProgress:
 def of_projects(session: Session, projects: Sequence[Project]) -> dict[int, Progress]:
     """The progress of each project, in a handful of queries however many there are."""
     ids = [project.id for project in projects]
-    mine: Select[Any] = select(*COLUMNS).where(Chapter.project_id.in_(ids), Chapter.included)
-    chapters: dict[int, list[Row[Any]]] = {project_id: [] for project_id in ids}
-    for chapter in session.execute(mine.order_by(Chapter.project_id, Chapter.position)):
-        chapters[chapter.project_id].append(chapter)
-    crews = by_pin(workers.live(session))
+    mine = select(*COLUMNS).where(Chapter.project_id.in_(ids), Chapter.included)
+    chapters: dict[int, list[Counted]] = {project_id: [] for project_id in ids}
+    for chapter in session.execute(mine.order_by(Chapter.project_id, Chapter.position)).all():
+        chapters[chapter.project_id].append(chapter)  # type: ignore[arg-type]
+    speeds = crew_speeds(workers.live(session), projects)
     rivals = running(session)
     return {
-        project.id: of_project(project, chapters[project.id], able(crews, project), rivals)
+        project.id: of_project(project, chapters[project.id], speeds[needs(project)], rivals)
         for project in projects
     }
 
 
-Crews = Mapping[tuple[str, Any], Sequence[Worker]]
+def needs(project: Project) -> tuple[Any, ...]:
+    """What of a project decides who can serve it; projects alike in it have the same crew."""
+    return project.engine, project.pin.get("fingerprint"), project.longest_segment
 
 
-def by_pin(crew: Sequence[Worker]) -> Crews:
-    """Workers by engine and fingerprint, so that not every worker is asked about every project."""
-    crews: dict[tuple[str, Any], list[Worker]] = {}
-    for worker in crew:
-        crews.setdefault((worker.engine, worker.fingerprint), []).append(worker)
-    return crews
+def crew_speeds(crew: Sequence[Worker], projects: Sequence[Project]) -> dict[tuple[Any, ...], float | None]:
+    """By `needs`: how fast those who can serve it are together, x realtime; None when there are none."""
+    alike = {needs(project): project for project in projects}
+    speeds: dict[tuple[Any, ...], float | None] = {}
+    for need, project in alike.items():
+        able = [worker.speed or 0.0 for worker in crew if workers.can_serve(worker, project)]
+        speeds[need] = sum(able) if able else None
+    return speeds
 
 
-def able(crews: Crews, project: Project) -> list[Worker]:
-    """Those who can serve a project; nobody is looked for where nothing runs."""
-    if project.state != ProjectState.RUNNING:
-        return []
-    alike = crews.get((project.engine, project.pin.get("fingerprint")), ())
-    return [worker for worker in alike if workers.can_serve(worker, project)]
-
-
-def of_project(
-    project: Project, chapters: Sequence[Counted], crew: Sequence[Worker], rivals: int
-) -> Progress:
-    """A pure computation. `crew`: live workers that can serve it; `rivals`: the projects that share them."""
+def of_project(project: Project, chapters: Sequence[Counted], speed: float | None, rivals: int) -> Progress:
+    """A pure computation. `speed` of the workers that can serve it (None: nobody is awake), x realtime;
+    `rivals`: how many projects share them."""
     strip = tuple(of_chapter(chapter, project.language) for chapter in chapters)
     done_s = sum(part.share * part.weight for part in strip)
     total_s = sum(part.weight for part in strip)
     unmastered_s = sum(part.weight for part in strip if not part.mastered)
-    speed = sum(worker.speed or 0.0 for worker in crew)
     soonest = latest = None
     if project.state == ProjectState.RUNNING and speed and unmastered_s:
         alone_s = max((total_s - done_s) / speed, unmastered_s / MASTERING_SPEED)
         soonest, latest = SWIFT * alone_s, SLOW * alone_s * max(rivals, 1) + OVERHEAD_S
     failed = sum(part.failed for part in strip)
-    return Progress(done_s, total_s, soonest, latest, failed, strip, why(project, strip, crew))
+    return Progress(
+        done_s, total_s, soonest, latest, failed, strip, why(project, strip, awake=speed is not None)
+    )
 
 
-def why(project: Project, strip: Sequence[ChapterProgress], crew: Sequence[Worker]) -> Message | None:
+def why(project: Project, strip: Sequence[ChapterProgress], *, awake: bool) -> Message | None:
     """The sentence that answers “why is nothing happening?”, or None when something is or nothing should."""
     if project.state == ProjectState.PAUSED:
         return Message("Paused. Press resume to go on; nothing is lost.")
@@ -151,7 +147,7 @@ def why(project: Project, strip: Sequence[ChapterProgress], crew: Sequence[Worke
             "Held: some sentences could not be spoken. Try them again, or give the chapter out without."
         )
     unspoken = states & {ChapterState.DRAFT, ChapterState.PLANNED, ChapterState.RENDERING}
-    if unspoken and not crew:
+    if unspoken and not awake:
         return Message("No worker with the engine {engine} is awake. Start one.", {"engine": project.engine})
     return None
 

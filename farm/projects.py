@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from farm import importing, jobs, rendering, states, voices
 from farm.audio.settings import MasteringSettings
@@ -59,6 +59,8 @@ def create(
     title = PurePosixPath(uploads[0].filename).stem
     project = Project(kind=kind, state=ProjectState.DRAFT, title=title, engine=engine, owner_id=owner_id)
     project.cast = {NARRATOR: voices.preset("narrator").to_json()}
+    if engine == "preview":
+        project.mastering = {"aac_coder": "fast"}  # a preview's sound does not repay the slower coder
     session.add(project)
     session.flush()
     for position, upload in enumerate(uploads):
@@ -234,5 +236,6 @@ def counts(session: Session) -> dict[str, int]:
 
 
 def listed(session: Session) -> list[Project]:
-    """Every project, the newest first."""
-    return list(session.scalars(select(Project).order_by(Project.id.desc())))
+    """Every project, the newest first, without what was read of its file."""
+    heavy = (defer(Project.reading), defer(Project.lexicon))
+    return list(session.scalars(select(Project).options(*heavy).order_by(Project.id.desc())))
