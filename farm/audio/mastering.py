@@ -17,9 +17,9 @@ __all__ = ["Clip", "Mastered", "MasteringSettings", "Placed", "encode_mp3", "mas
 
 HEADROOM_DB = 0.5
 """Below the true-peak limit, because encoding raises peaks."""
-MARGIN_DB = 0.1
+MARGIN_DB = 0.3
 TOLERANCE_LU = 0.5
-ATTEMPTS = 3
+ATTEMPTS = 4
 
 Progress = Callable[[float], None]
 
@@ -104,9 +104,11 @@ def _write(
             limited_s = limiter.limited / settings.sample_rate
             loudness = replace(heard, gain_db=round(gain_db, 2), limited_s=round(limited_s, 3))
             up_db, down_db = _corrections(heard, settings)
-            gain_db, ceiling_db = gain_db + up_db, ceiling_db - down_db
+            if attempt:
+                up_db = 0.0  # what one more gain did not reach, the limiter would only squash
             if not up_db and not down_db:
                 break
+            gain_db, ceiling_db = gain_db + up_db, ceiling_db - down_db
     return loudness
 
 

@@ -1,5 +1,6 @@
 """What players and libraries show of a book, and under which names they look for it."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -66,12 +67,8 @@ class BookTags:
 
 
 def printable(text: str) -> str:
-    """Without the control characters that no player shows and some stop at."""
-    return "".join(
-        character
-        for character in text
-        if character in "\n\t" or character.isprintable() or character == "\u3000"
-    )
+    """Without control characters and halves of characters, which no player shows and some stop at."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
 
 
 def _filled(tags: Mapping[str, str]) -> dict[str, str]:

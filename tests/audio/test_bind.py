@@ -161,6 +161,19 @@ def test_seeking_to_a_mark_lands_there(tmp_path: Path) -> None:
         assert spectrum.argmax() * RATE / frame.samples == pytest.approx(400 + 200 * number, abs=43)
 
 
+@pytest.mark.parametrize("cover", [PNG, b"\xff\xd8\xff\xe0" + bytes(range(256)) * 9])
+def test_the_cover_is_kept_byte_for_byte(cover: bytes, tmp_path: Path) -> None:
+    path = chapter(tmp_path, 0, tone(300, 1, RATE).samples)
+    bind_m4b([("One", path)], TAGS, cover, tmp_path / "book.m4b")
+    assert probe(tmp_path / "book.m4b").cover == cover
+
+
+def test_what_no_player_can_show_is_left_out_of_titles(tmp_path: Path) -> None:
+    path = chapter(tmp_path, 0, tone(300, 1, RATE).samples)
+    bind_m4b([("第一回\u3000甄\x00士\ud800隐\xa0𠀀", path)], TAGS, None, tmp_path / "book.m4b")
+    assert probe(tmp_path / "book.m4b").chapters[0].title == "第一回\u3000甄士隐\xa0𠀀"
+
+
 @pytest.mark.parametrize("cover", [b"GIF89a", b"", b"<svg/>"])
 def test_a_cover_that_players_cannot_show_is_refused(cover: bytes, tmp_path: Path) -> None:
     path = chapter(tmp_path, 0, tone(300, 1, RATE).samples)

@@ -76,6 +76,13 @@ def test_a_peak_between_the_samples_is_seen() -> None:
     assert 20 * np.log10(middle) == pytest.approx(-6.02, abs=0.05)
 
 
+def test_both_samples_beside_a_peak_know_of_it() -> None:
+    samples = np.zeros(100, np.float32)
+    samples[50:52] = 0.5
+    peaks = true_peaks(samples, 0.0)
+    assert peaks[50] == peaks[51] > 0.6
+
+
 def test_looking_only_near_the_floor_finds_the_same_highest_peak() -> None:
     for seed in range(5):
         samples = speech(2, seed, RATE, level=0.3).samples
