@@ -1,6 +1,7 @@
 """Zip archives from strangers: checked before anything is read, and read within bounds."""
 
 import lzma
+import posixpath
 import re
 import stat
 import zipfile
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
+from urllib.parse import unquote, urlsplit
 
 from farm.errors import BadManuscript
 
@@ -131,6 +133,18 @@ def open_checked(source: Path | IO[bytes], name: str) -> Archive:
     except BadManuscript:
         zipped.close()
         raise
+
+
+def resolve(base: str, href: str) -> tuple[str, str]:
+    """The archive path and the fragment that `href` in a file of folder `base` leads to."""
+    try:
+        parts = urlsplit(href.strip())
+    except ValueError:  # such as http://[
+        return "", ""
+    if parts.scheme or parts.netloc:
+        return "", ""
+    path = posixpath.normpath(posixpath.join(base, unquote(parts.path))) if parts.path else ""
+    return path.lstrip("/"), unquote(parts.fragment)
 
 
 @contextmanager

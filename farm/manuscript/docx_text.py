@@ -140,8 +140,10 @@ class DocxText:
         return bool(runs) and all(_is_on(run.find(f"{_W}rPr/{_W}b"), by_style) for run in runs)
 
 
-def read_styles(root: etree._Element) -> dict[str, Style]:
-    """The paragraph styles of styles.xml by their ids."""
+def read_styles(root: etree._Element | None) -> dict[str, Style]:
+    """The styles of styles.xml by their ids."""
+    if root is None:
+        return {}
     return {
         style.get(f"{_W}styleId", ""): Style(
             name=value(style, "name") or "",

@@ -3,12 +3,11 @@
 import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from lxml import etree
 
 from farm.errors import BadManuscript
-from farm.manuscript.archives import Archive
+from farm.manuscript.archives import Archive, resolve
 from farm.manuscript.html_text import types_of
 from farm.manuscript.markup import local, parse_fragment, parse_page, parse_xml, text_of
 
@@ -101,18 +100,6 @@ def refuse_protected(archive: Archive) -> None:
             name=archive.name,
             scheme=scheme,
         )
-
-
-def resolve(base: str, href: str) -> tuple[str, str]:
-    """The archive path and the fragment that `href` in a file of folder `base` leads to."""
-    try:
-        parts = urlsplit(href.strip())
-    except ValueError:  # such as http://[
-        return "", ""
-    if parts.scheme or parts.netloc:
-        return "", ""
-    path = posixpath.normpath(posixpath.join(base, unquote(parts.path))) if parts.path else ""
-    return path.lstrip("/"), unquote(parts.fragment)
 
 
 def cover_path(archive: Archive, package: Package) -> str:

@@ -61,7 +61,7 @@ _BLOCKS = frozenset(
     }
 )
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_CODE = ("{*}script", "{*}style", "{*}template", "script", "style", "template")
+_UNSEEN = ("{*}head", "{*}script", "{*}style", "{*}template", "head", "script", "style", "template")
 _MEDIA = frozenset(
     {"audio", "video", "object", "iframe", "canvas", "svg", "noscript", "annotation", "annotation-xml"}
 )
@@ -91,20 +91,19 @@ class Page:
 
 def read_page(root: etree._Element, account: Account, name: str) -> Page:
     """Read a parsed file called `name`; BadManuscript when it is nested too deeply."""
-    body = next((element for element in root.iter() if local(element) == "body"), root)
-    etree.strip_elements(body, *_CODE, with_tail=False)
+    etree.strip_elements(root, *_UNSEEN, with_tail=False)
     walk = _Walk(account)
     try:
-        walk.element(body, frozenset())
+        walk.element(root, frozenset())
     except RecursionError as e:
         raise BadManuscript(
             "A chapter of {name} is nested too deeply. Save it again with Calibre or Sigil.", name=name
         ) from e
     walk.flush(frozenset())
     blocks = tuple(walk.blocks)
-    if _is_list_of_links(body):
+    if _is_list_of_links(root):
         blocks = tuple(replace(block, types=block.types | {"toc"}) for block in blocks)
-    return Page(blocks, tuple(walk.notes), walk.anchors, visible(text_of(body)))
+    return Page(blocks, tuple(walk.notes), walk.anchors, visible(text_of(root)))
 
 
 @dataclass

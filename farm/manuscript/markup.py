@@ -20,14 +20,14 @@ _OF_XML = frozenset(("amp", "lt", "gt", "quot", "apos"))
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def parse_xml(content: bytes, name: str, member: str) -> etree._Element:
-    """Parse what describes a book, mending small slips; BadManuscript names the file and its member."""
+def parse_xml(content: bytes, name: str, member: str, *, mend: bool = True) -> etree._Element:
+    """Parse `member` of the archive `name`, mending small slips if allowed; BadManuscript names both."""
     prepared = _prepared(content, name, member)
     try:
         return etree.fromstring(prepared, _xml_parser())
     except etree.XMLSyntaxError as e:
         mending = _xml_parser(recover=True)
-        root = etree.fromstring(prepared, mending) if prepared else None
+        root = etree.fromstring(prepared, mending) if prepared and mend else None
         if root is None or _gave_up(mending):
             raise BadManuscript(
                 "{member} in {name} is not well-formed ({detail}). "

@@ -209,7 +209,8 @@ def refusal(path: Path) -> str:
 def test_documents_that_are_none_are_refused(tmp_path: Path) -> None:
     assert "no text" in refusal(save(docx.Document(), tmp_path / "a.docx"))
     assert "not a Word document" in refusal(write_zip(tmp_path / "b.docx", {"word/document.xml": "<x/>"}))
-    assert "not a Word document" in refusal(write_zip(tmp_path / "c.docx", {"[Content_Types].xml": "<x"}))
+    assert "lacks word/document.xml" in refusal(write_zip(tmp_path / "c.docx", {"a.xml": "<x"}))
+    assert "not well-formed" in refusal(write_zip(tmp_path / "f.docx", {"word/document.xml": "<x"}))
     (tmp_path / "d.docx").write_bytes(save(docx.Document(), tmp_path / "e.docx").read_bytes()[:3000])
     assert "damaged" in refusal(tmp_path / "d.docx")
 
@@ -238,3 +239,16 @@ def test_every_character_of_any_document_is_kept_or_listed(
     for style, text in [*paragraphs, ("Normal", "x")]:
         document.add_paragraph(text, style=style)
     assert book_of(document, tmp_path_factory.mktemp("any")).chapters
+
+
+def test_the_strict_variant_of_the_format_is_read(tmp_path: Path) -> None:
+    document = docx.Document()
+    document.add_heading("One", 1)
+    document.add_paragraph("Text.")
+    with zipfile.ZipFile(save(document, tmp_path / "a.docx")) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    transitional = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    strict = b"http://purl.oclc.org/ooxml/wordprocessingml/main"
+    written = {name: content.replace(transitional, strict) for name, content in members.items()}
+    book = read_docx(write_zip(tmp_path / "b.docx", written), "b.docx")
+    assert shape(book) == [("", "One", "Text.")]
