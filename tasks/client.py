@@ -27,6 +27,7 @@ class FarmClient:
         self.pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=5, read=30),
             retries=False,
+            maxsize=4,  # delivery, lease and beat talk at once
             headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"},
         )
 
