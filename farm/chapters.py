@@ -186,6 +186,12 @@ def of_project(session: Session, project_id: int) -> list[Chapter]:
     )
 
 
+def preview(session: Session, chapter_id: int, most: int) -> str:
+    """The first `most` characters of a chapter's text."""
+    statement = select(func.left(Chapter.text, most)).where(Chapter.id == chapter_id)
+    return session.scalars(statement).one()
+
+
 def segments(session: Session, chapter_id: int, after: int = -1) -> list[Segment]:
     """A page of a chapter's segments after position `after`."""
     mine = select(Segment).where(Segment.chapter_id == chapter_id, Segment.position > after)
@@ -200,7 +206,7 @@ def heard(session: Session, chapter: Chapter, after: int = -1) -> list[Heard]:
     spoken = and_(mine, Segment.position <= after, Segment.state == SegmentState.DONE)
     places = iter(placed(chapter)[session.scalar(select(func.count()).where(spoken)) or 0 :])
     found = []
-    for segment, seconds in session.execute(statement).tuples():
+    for segment, seconds in session.execute(statement):
         place = next(places, ()) if segment.state == SegmentState.DONE else ()
         found.append(Heard(segment, seconds, *place))
     return found
@@ -233,3 +239,13 @@ def edit(
     if included is not None:
         chapter.included = included
     return chapter
+
+
+def tick(session: Session, project_id: int, chapter_ids: Collection[int], included: bool) -> None:
+    """Tick or untick chapters of one project. Raises NotFound when one is not the project's, Conflict."""
+    strangers = set(chapter_ids) - {chapter.id for chapter in of_project(session, project_id)}
+    if strangers:
+        raise NotFound("There is no chapter {chapter}.", chapter=min(strangers))
+    for chapter_id in chapter_ids:
+        edit(session, chapter_id, included=included)
+    states.changed(session, project_id)

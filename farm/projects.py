@@ -14,10 +14,22 @@ from farm.casting import NARRATOR
 from farm.db import now
 from farm.errors import Conflict, NotFound, Rejected
 from farm.gpu import CLASSES
-from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, ProjectState, Source, Worker
+from farm.tables import (
+    Chapter,
+    ChapterState,
+    Event,
+    Job,
+    JobKind,
+    JobState,
+    Project,
+    ProjectState,
+    Source,
+    Worker,
+)
 from farm.text.lexicon import Lexicon
 
 KINDS = ("book", "course")
+MOST_EVENTS = 200
 LANGUAGES = ("zh", "en", "ja", "ko")
 WORDS = ("title", "author", "narrator", "description")
 """What may be changed at any time; it reaches the files at the next publishing."""
@@ -101,7 +113,9 @@ def checked(name: str, value: Any) -> Any:
     if name == "title" and not str(value).strip():
         raise Rejected("A project needs a title.")
     if name == "cast":
-        return {role: voices.preset(name).to_json() for role, name in value.items() if name}
+        if not value.get(NARRATOR):
+            raise Rejected("A cast needs a narrator. Choose a voice for that role.")
+        return {role: voices.preset(voice).to_json() for role, voice in value.items() if voice}
     if name == "mastering":
         return MasteringSettings.from_json(value).to_json()
     if name == "lexicon":
@@ -228,6 +242,24 @@ def move(session: Session, project: Project, old: str | tuple[str, ...], new: Pr
         )
     session.refresh(project)
     states.changed(session, project.id)
+
+
+def sources(session: Session, project_id: int) -> list[Source]:
+    """The uploaded files, in order."""
+    mine = select(Source).where(Source.project_id == project_id)
+    return list(session.scalars(mine.order_by(Source.position)))
+
+
+def set_cover(session: Session, project_id: int, name: str) -> None:
+    """Point to another cover; the old one's object is swept."""
+    find(session, project_id).cover = name
+    states.changed(session, project_id)
+
+
+def history(session: Session, project_id: int) -> list[Event]:
+    """What happened to a project lately, the newest first."""
+    mine = select(Event).where(Event.project_id == project_id)
+    return list(session.scalars(mine.order_by(Event.id.desc()).limit(MOST_EVENTS)))
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -199,6 +199,20 @@ def chapter_report(chapter: Chapter, failed: list[dict[str, Any]]) -> dict[str, 
     }
 
 
+def file_of(session: Session, chapter_id: int, ending: str) -> tuple[str, str]:
+    """The object of a mastered chapter's m4a, srt, vtt or mp3, and its name for people. Raises NotFound."""
+    chapter = chapters.find(session, chapter_id)
+    made = select(Release.object).where(Release.chapter_id == chapter_id, Release.format == ending)
+    found = chapter.files.get(ending) or session.scalar(made.limit(1))
+    if found is None:
+        raise NotFound(
+            "{title} has no {ending} file yet. It is there once the chapter is mastered.",
+            title=chapter.title,
+            ending=ending,
+        )
+    return found, f"{chapter.position + 1:03d} {filename(chapter.title)}.{ending}"
+
+
 def find(session: Session, release_id: int) -> Release:
     found = session.get(Release, release_id)
     if found is None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from farm.errors import NotFound
 from farm.tables import Segment, Take
 
 FOLDER = "takes"
@@ -36,6 +37,15 @@ class Recipe:
 def object_name(key: str, job_id: int) -> str:
     """Where an attempt uploads: every attempt has its own name, the accepting transaction picks one."""
     return f"{FOLDER}/{key[:2]}/{key}.{job_id}.flac"
+
+
+def of_segment(session: Session, segment_id: int) -> Take:
+    """What was recorded of a segment. Raises NotFound."""
+    statement = select(Take).join(Segment, Segment.take_key == Take.key).where(Segment.id == segment_id)
+    take = session.scalar(statement)
+    if take is None:
+        raise NotFound("Nothing was spoken of segment {segment} yet.", segment=segment_id)
+    return take
 
 
 def wanted(session: Session, names: Iterable[str]) -> set[str]:
