@@ -98,3 +98,13 @@ def test_a_header_that_promises_hours_costs_nothing(tmp_path: Path) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(Rejected, match="longer than"):
         read_audio(path)
+
+
+def test_a_header_that_promises_more_than_is_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "lie.flac"
+    write_flac(path, speech(1))
+    content = bytearray(path.read_bytes())
+    content[22:26] = (2 * RATE).to_bytes(4, "big")
+    path.write_bytes(bytes(content))
+    with pytest.raises(Rejected, match=r"lie\.flac"):
+        read_audio(path)
