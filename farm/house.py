@@ -38,19 +38,18 @@ def run(begin: Begin, store: Store, times: jobs.Times, job_id: int, token: str) 
         except LeaseLost:
             log.warning("job %s was taken away; its results are discarded", job.id)
         except FarmError as e:
-            fail(begin, job, e.message, hopeless=not e.transient)
+            fail(work, e.message, hopeless=not e.transient)
         except Exception as e:
             said = traceback.format_exception_only(e)[-1].strip()
-            fail(
-                begin, job, Message("This is a fault in the farm, not in your text: {error}", {"error": said})
-            )
+            fail(work, Message("This is a fault in the farm, not in your text: {error}", {"error": said}))
             raise
 
 
-def fail(begin: Begin, job: Job, reason: Message, *, hopeless: bool = False) -> None:
+def fail(work: Work, reason: Message, *, hopeless: bool = False) -> None:
     """End a job that did not succeed: try it again later, or give it up where a person can see and act."""
-    with begin() as session:
-        held = jobs.hold(session, job.id, job.token)
+    with work.begin() as session:
+        held = work.hold(session)
+        held.cpu_s = work.cpu_s
         jobs.end(session, held, JobState.FAILED, reason)
         after(session, held, reason, hopeless)
 

@@ -262,6 +262,7 @@ class Job(Row):
     progress: Mapped[float] = mapped_column(server_default="0")  # 0 to 1
     progressed_at: Mapped[datetime | None]
     cost_s: Mapped[float] = mapped_column(server_default="0")  # expected rendering seconds, for fairness
+    cpu_s: Mapped[float | None]  # processor seconds that the house spent on it
     lease_until: Mapped[datetime | None]
     not_before: Mapped[datetime] = created()
     created_at: Mapped[datetime] = created()

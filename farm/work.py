@@ -1,6 +1,7 @@
 """A house job in hand: a thread renews its lease; results are written with its end or not at all."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,7 @@ class Work:
         self.job = job
         self.times = times
         self.done = 0.0
+        self._cpu_s = time.process_time()
         self._lost = threading.Event()
         self._over = threading.Event()
 
@@ -46,10 +48,20 @@ class Work:
     def finishing(self) -> Iterator[Session]:
         """The transaction in which the job ends with its results. Raises LeaseLost: then nothing is written."""
         with self.begin() as session:
-            job = jobs.hold(session, self.job.id, self.job.token)
+            job = self.hold(session)
             yield session
+            job.cpu_s = self.cpu_s
             jobs.end(session, job, JobState.DONE)
             states.changed(session, job.project_id)
+
+    def hold(self, session: Session) -> Job:
+        """The job's row, locked until the transaction ends. Raises LeaseLost."""
+        return jobs.hold(session, self.job.id, self.job.token)
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds since the claim; a house process does one job at a time."""
+        return time.process_time() - self._cpu_s
 
     def _renew(self) -> None:
         while not self._over.wait(self.times.renew_s):

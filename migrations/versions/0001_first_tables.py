@@ -158,6 +158,7 @@ def upgrade() -> None:
     sa.Column('progress', sa.Double(), server_default='0', nullable=False),
     sa.Column('progressed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('cost_s', sa.Double(), server_default='0', nullable=False),
+    sa.Column('cpu_s', sa.Double(), nullable=True),
     sa.Column('lease_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('not_before', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
