@@ -92,7 +92,11 @@ def test_a_level_comes_from_the_outline_and_from_the_style_below(tmp_path: Path)
         parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="0"/>')
     )
     document.add_paragraph("b")
-    assert shape(book_of(document, tmp_path)) == [("", "One", "a"), ("", "Two", "b")]
+    levelled = document.styles.add_style("Levelled", WD_STYLE_TYPE.PARAGRAPH)
+    levelled.element.get_or_add_pPr().append(parse_xml(f'<w:outlineLvl {nsdecls("w")} w:val="0"/>'))
+    document.add_paragraph("Three", style="Levelled")
+    document.add_paragraph("c")
+    assert shape(book_of(document, tmp_path)) == [("", "One", "a"), ("", "Two", "b"), ("", "Three", "c")]
 
 
 def test_chinese_heading_styles_count(tmp_path: Path) -> None:
