@@ -189,7 +189,7 @@ def of_project(session: Session, project_id: int) -> list[Chapter]:
 def preview(session: Session, chapter_id: int, most: int) -> str:
     """The first `most` characters of a chapter's text."""
     statement = select(func.left(Chapter.text, most)).where(Chapter.id == chapter_id)
-    return session.scalars(statement).one()
+    return str(session.scalars(statement).one())
 
 
 def segments(session: Session, chapter_id: int, after: int = -1) -> list[Segment]:
