@@ -75,8 +75,8 @@ def test_chinese_is_split_at_its_punctuation_and_shares_the_time_by_length() -> 
 def test_english_has_two_lines_of_at_most_42_characters() -> None:
     text = (
         "Some years ago—never mind how long precisely—having little or no money in my purse, and nothing "
-        "particular to interest me on shore, I thought I would sail about a little and see the watery part of "
-        "the world."
+        "particular to interest me on shore, I thought I would sail about a little and see the watery part "
+        "of the world."
     )
     found = cues([Timed(0.0, 14.0, text)], "en")
     assert all(len(line) <= 42 for cue in found for line in cue.lines)

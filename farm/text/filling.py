@@ -23,7 +23,7 @@ class Boundary(StrEnum):
 _RANKS = {boundary: rank for rank, boundary in enumerate(Boundary)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """A sentence, or a part of one, at `text[start:end]`. `length` is in spoken characters of `spoken`."""
 

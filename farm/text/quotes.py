@@ -32,7 +32,7 @@ _POSSESSION = re.compile(" [a-z]")
 _STRAIGHT = {"＂": '"', "＇": "'"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """`paragraph[start:end]` is what the marks enclose, marks included."""
 
@@ -105,7 +105,9 @@ def _give_up(
 ) -> None:
     """A quotation opens where one of its kind is still open: the closing mark was forgotten."""
     _close(found, waiting, held, mark, at - 1)
-    found[-1] = Pair(found[-1].start, at, mark, False)
+    quotation = found.pop()
+    if at - quotation.start > 1:
+        found.append(Pair(quotation.start, at, mark, False))
 
 
 def _opens(paragraph: str, at: int, mark: str) -> bool:
