@@ -24,8 +24,11 @@ _BOMS = (
 _WIDER = {"gbk": "gb18030", "gb2312": "gb18030", "big5": "big5hkscs", "cp950": "big5hkscs", "ascii": "utf-8"}
 _WIDER |= {"shift_jis": "cp932", "euc_kr": "cp949", "iso8859-1": "cp1252", "utf-16": "utf-16-le"}
 
+_BELIEF = {"cp932": 0.8, "cp949": 0.8}
+"""Bad bytes can shift GB18030 by half a character to where it looks like these, which are rarer here."""
+
 _SLICE = 1 << 15
-_LEAST_SCORE = 0.25
+_LEAST_SCORE, _LEAST_SCORE_IF_CHOSEN = 0.25, -0.5
 """Prose scores 0.5 to 1, compressed data and programs below 0."""
 _DATA = Path(__file__).with_name("data")
 _PUNCTUATION = "，。、；：？！“”‘’《》（）「」『』—…·．〈〉【】〔〕～　–•"
@@ -43,7 +46,7 @@ def decode(content: bytes, encoding: str | None = None, *, name: str = "?") -> t
     text = content.decode(chosen, "replace").removeprefix("\ufeff")
     if not text.replace("\0", "").strip():
         raise BadManuscript("{name} is empty. Choose a file with text in it.", name=name)
-    if score(_sample(content, chosen), chosen) < _LEAST_SCORE:
+    if score(_sample(content, chosen), chosen) < (_LEAST_SCORE_IF_CHOSEN if encoding else _LEAST_SCORE):
         _refuse(name, chosen if encoding else None)
     return text, EncodingGuess(chosen, text.count("\ufffd"), text.strip()[:200])
 
@@ -67,7 +70,7 @@ def score(text: str, encoding: str) -> float:
     weight = _weight_in_utf8 if encoding == "utf-8" else _weight
     marks = sum(weight(character) * n for character, n in Counter(text).items())
     accents = len(_ACCENTED.findall(text)) if encoding == "cp1252" else 0
-    return (marks + accents) / len(text)
+    return _BELIEF.get(encoding, 1.0) * (marks + accents) / len(text)
 
 
 @cache

@@ -7,7 +7,7 @@ from farm.errors import BadManuscript
 from farm.manuscript.blocks import Account, join_titles
 from farm.manuscript.contents import printed_contents
 from farm.manuscript.find_heads import Heads, find_heads, names_below
-from farm.manuscript.heading_rules import Head, Level
+from farm.manuscript.heading_rules import Head, Level, parse
 from farm.manuscript.parts import Chapter, ChapterKind, visible
 from farm.messages import Message
 
@@ -147,20 +147,26 @@ def _same(one: Head, other: Head) -> bool:
 
 
 def _chapters(sections: Iterable[_Section], account: Account) -> Iterator[Chapter]:
-    volumes: list[tuple[str, str]] = []
+    volumes: list[str] = []
     for section in sections:
         head, is_volume = section.head, section.head.level is Level.VOLUME
         if is_volume or head.volume:
-            volumes = _entered(volumes, (head.series, head.title) if is_volume else ("", head.volume))
+            volumes = _entered(volumes, head.title if is_volume else head.volume)
         if is_volume and not section.lines:
             account.drop(VOLUME_HEADINGS, head.title)
             continue
         text = "\n".join(section.lines)
-        volume = " · ".join(title for _, title in volumes)
+        volume = " · ".join(volumes)
         yield Chapter(head.title, text, volume, head.kind, included=head.included and bool(text))
 
 
-def _entered(volumes: list[tuple[str, str]], volume: tuple[str, str]) -> list[tuple[str, str]]:
+def _entered(volumes: Sequence[str], volume: str) -> list[str]:
     """Volumes may lie in volumes: after BOOK ONE, PART I a PART II is still in BOOK ONE."""
-    outer = [series for series, _ in volumes]
-    return [*volumes[: outer.index(volume[0])], volume] if volume[0] in outer else [*volumes, volume]
+    outer = [_unit(title) for title in volumes]
+    inside = volumes[: outer.index(_unit(volume))] if _unit(volume) in outer else volumes
+    return [*inside, volume]
+
+
+def _unit(volume: str) -> str:
+    head = parse(volume)
+    return head.series if head else ""

@@ -20,7 +20,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f\x80-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\ufeff]+"
 )
 _OPEN, _CLOSE = "[（(【〔\\[《<*]*", "[）)】〕\\]》>*。.！!~～]*"
-_URL = r"(?:https?[:：]//\S+|www[.．。]\S+)"
+_URL = r"(?:https?[:：]//[!-~]+|www[.．。][!-~]+)"
 _ADVERT_FORMS = Path(__file__).with_name("data").joinpath("adverts.txt").read_text("utf-8").splitlines()
 _ADVERTS = tuple(
     re.compile(rf"^{_OPEN}(?:{form.replace('URL', _URL)}){_CLOSE}$", re.IGNORECASE) for form in _ADVERT_FORMS

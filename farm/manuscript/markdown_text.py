@@ -99,7 +99,8 @@ class _Reader:
         elif token.type == "tr_open":
             self._cells, self._row = [], (token.map or [0])[0]
         elif token.type == "tr_close" and self._cells is not None:
-            yield Block(join_cells([*self._cells, *self._excess()], self._account))
+            cells = [cell for cell in (*self._cells, *self._excess()) if cell]
+            yield Block(join_cells(cells, self._account))
             self._cells = None
 
     def _inline(self, token: Token) -> Iterator[Block]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from farm.manuscript.heading_rules import parse
+from farm.manuscript.heading_rules import FALLBACKS, parse, run_on
 from farm.messages import Message
 
 OWN_TITLE = Message("The title and author at the beginning, which became the book's own")
@@ -61,7 +61,7 @@ def from_first_lines(paragraphs: Sequence[str]) -> tuple[str, str, int]:
         else:
             break
         said += 1
-    heads_next = first is not None and parse(paragraphs[first]) is not None
+    heads_next = first is not None and _is_heading(paragraphs[first])
     return title, author, said if heads_next and said == len(before) else 0
 
 
@@ -69,7 +69,12 @@ def _is_text(line: str) -> bool:
     """Whether a line is neither a title nor an author: a heading, a sentence, or long."""
     if _TITLE_LINE.match(line) or _AUTHOR_LINE.match(line):
         return False
-    return len(line) > _LONGEST_TITLE or parse(line) is not None or bool(_SENTENCE.search(line))
+    return len(line) > _LONGEST_TITLE or _is_heading(line) or bool(_SENTENCE.search(line))
+
+
+def _is_heading(line: str) -> bool:
+    """Whether a line can be a chapter's heading, in any of the forms."""
+    return any(rule(line) for rule in (parse, run_on, *FALLBACKS))
 
 
 def _words(name: str) -> str:
