@@ -36,9 +36,7 @@ NAMES = {symbol: chinese for symbol, chinese, _ in rows("symbols")}
 GREEK = "Ͱ-Ͽἀ-῿"
 NAMED = re.compile(rf"(?<![{GREEK}])[{''.join(NAMES)}](?![{GREEK}])")
 SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-POWER = re.compile(
-    rf"(?:(?<=\d)|(?<=(?<![A-Za-z])[a-zA-Z]))(?:\^(?P<written>-?[A-Za-z0-9]+)|(?P<raised>⁻?[{SUPERSCRIPTS}]+))"
-)
+POWER = re.compile(rf"(?<=[A-Za-z0-9)）])(?:\^(?P<written>-?[A-Za-z0-9]+)|(?P<raised>⁻?[{SUPERSCRIPTS}]+))")
 POWER_NAMES = {"2": "的平方", "3": "的立方"}
 ABOUT = re.compile(r"(?<![\w）)])[~～]\s?(?=\d)")
 OPERAND_BEFORE, OPERAND_BEHIND = r"(?<=[\w)）'’])\s?", r"\s?(?=[\w(（√+-])"
@@ -50,7 +48,7 @@ BETWEEN = (
     (re.compile(r"(?<=[\w)）])\s?<\s?(?=\d)|(?<=\d)\s?<\s?(?=\w)|(?<!\w)<\s?(?=\d)"), "小于"),
     (re.compile(r"(?<=[A-Za-z])\s?&\s?(?=[A-Za-z])"), " and "),
     (re.compile(r"\s?&\s?"), "和"),
-    (re.compile(r"(?<=[A-Za-z0-9])\+\+"), " 加加"),
+    (re.compile(r"(?<=\w)\+{2,}"), " 加加"),
     (re.compile(rf"{OPERAND_BEFORE}\+{OPERAND_BEHIND}|(?<=[\w)）])\+|\+(?=\d)"), "加"),
     (re.compile(r"#\s?(?P<number>\d+)|(?<=\d)#"), r"\g<number>号"),
     (re.compile(r"(?<=[A-Za-z])#"), " 井"),
@@ -134,12 +132,17 @@ WIDE = "０-９Ａ-Ｚａ-ｚ％＄＋－＝／＠＆＃＜＞＊＾￠-￦"
 TROUBLE = re.compile(rf"[\d%+=<>&#@¥{SUPERSCRIPTS}₀-₉①-⑳Ⅰ-ⅿ㎀-㏟{WIDE}.IVX{''.join(NAMES)}]")
 
 
+def needs_rules(text: str) -> bool:
+    """Whether any rule could have something to do; most sentences of most books are plain words."""
+    return TROUBLE.search(text) is not None
+
+
 def speak(text: str) -> str:
     """
     >>> speak("2026 年，速度是 3-5 倍，版本 2.5.1，GPT-4o 涨了±3%。")
     '二零二六年，速度是 三到五倍，版本 二点五点一，GPT 四 o 涨了正负百分之三。'
     """
-    if not TROUBLE.search(text):
+    if not needs_rules(text):
         return text
     for rule in RULES:
         text = rule(text)

@@ -8,10 +8,10 @@ from farm.text.wordlists import rows
 
 NUMBER = r"(?:\d+(?:\.\d+)?|(?<![\dA-Za-z])\.\d+)"
 SCALE = r"(?:\s?[百千万萬亿億]{1,3})?[多余餘]?"
-SIGN = r"(?:(?<![A-Za-z0-9.%)）°℃])[-−+±]\s?)?"
+SIGN = r"(?:(?<![A-Za-z0-9.%)）°℃])[-−+±])?"
 DASH = r"\s?(?:——?|--?|[−–~～到至])\s?"
 AMOUNT = rf"{SIGN}{NUMBER}{SCALE}(?:{DASH}[-−+±]?{NUMBER}{SCALE})?"
-ENDS = re.compile(rf"(?P<low>[-−+±]?\s?{NUMBER}{SCALE})(?:{DASH}(?P<high>[-−+±]?{NUMBER}{SCALE}))?")
+ENDS = re.compile(rf"(?P<low>[-−+±]?{NUMBER}{SCALE})(?:(?P<dash>{DASH})(?P<high>[-−+±]?{NUMBER}{SCALE}))?")
 SIGNS = {"-": "负", "−": "负", "+": "正", "±": "正负"}
 
 UNITS = {symbol: chinese for symbol, chinese, _, _ in rows("units")}
@@ -28,8 +28,9 @@ MONEY_BEFORE = re.compile(
 )
 MONEY_BEHIND = re.compile(rf"(?P<amount>{AMOUNT})\s?(?P<name>{CURRENCY})(?![A-Za-z0-9])")
 CENTS_OF_NOTHING = re.compile(r"(\.\d*?)0+(?!\d)")
+EACH = rf"(?:{UNIT}|[一-鿿]{{1,2}})(?![A-Za-z0-9])"
 PER = re.compile(
-    rf"(?P<amount>{AMOUNT})\s?(?P<what>[一-鿿]{{1,3}}|{UNIT})\s?/\s?(?P<each>{UNIT}|[一-鿿]{{1,2}})(?![A-Za-z0-9])"
+    rf"(?P<amount>{AMOUNT})\s?(?P<what>[一-鿿]{{1,3}}|{UNIT})(?P<each>\s?/\s?{EACH}(?:\s?/\s?{EACH})?)"
 )
 MEASURED = re.compile(rf"(?P<amount>{AMOUNT})\s?(?P<unit>{UNIT})(?![A-Za-z0-9])")
 ARC = re.compile(
@@ -111,21 +112,21 @@ def _without_zero_cents(number: str) -> str:
 
 def rates(text: str) -> str:
     """
-    >>> rates("30km/h"), rates("5元/斤"), rates("80次/分钟"), rates("3-5m/s")
-    ('每小时三十千米', '每斤五元', '每分钟八十次', '每秒三到五米')
+    >>> rates("30km/h"), rates("5元/斤"), rates("80次/分钟"), rates("20元/人/天")
+    ('每小时三十公里', '每斤五元', '每分钟八十次', '每人每天二十元')
     """
     return PER.sub(_rate, text)
 
 
 def _rate(match: re.Match[str]) -> str:
-    what, each = match["what"], match["each"]
-    return f"每{UNITS.get(each, each)}{amount(match['amount'], two='两')}{UNITS.get(what, what)}"
+    each = "".join("每" + UNITS.get(name, name) for name in re.split(r"\s?/\s?", match["each"]) if name)
+    return f"{each}{amount(match['amount'], two='两')}{UNITS.get(match['what'], match['what'])}"
 
 
 def units(text: str) -> str:
     """
     >>> units("体重5.5kg"), units("2m"), units("100 m²"), units("-5℃"), units("20-25°C"), units("512MB")
-    ('体重五点五千克', '两米', '一百平方米', '零下五摄氏度', '二十到二十五摄氏度', '五百一十二兆字节')
+    ('体重五点五千克', '两米', '一百平方米', '零下五摄氏度', '二十到二十五摄氏度', '五百一十二 MB')
     """
     return MEASURED.sub(_measured, text.replace("℃", "°C").replace("℉", "°F"))
 
@@ -162,12 +163,17 @@ def multiples(text: str) -> str:
 def counted(text: str) -> str:
     """Before a measure word 2 is 两, but not in 12, 20, 2.5 or 第2.
 
-    >>> counted("2个人"), counted("3-5 倍"), counted("2-3年"), counted("12个"), counted("2万")
-    ('两个人', '三到五倍', '两到三年', '十二个', '两万')
+    >>> counted("2个人"), counted("3-5 倍"), counted("2-3年"), counted("12个"), counted("8.00元")
+    ('两个人', '三到五倍', '两到三年', '十二个', '八元')
     >>> counted("第2个"), counted("2年级"), counted("2月")
     ('第2个', '2年级', '2月')
     """
-    return COUNTED.sub(lambda match: amount(match["amount"], two="两") + match["measure"], text)
+    return COUNTED.sub(_counted, text)
+
+
+def _counted(match: re.Match[str]) -> str:
+    number = _without_zero_cents(match["amount"]) if match["measure"].endswith("元") else match["amount"]
+    return amount(number, two="两") + match["measure"]
 
 
 def plain(text: str) -> str:
@@ -180,10 +186,15 @@ def plain(text: str) -> str:
 
 
 def _plain(match: re.Match[str]) -> str:
-    low, dash, high = re.fullmatch(rf"(.*?\d[^-−–—~～到至]*)(?:({DASH})(.*))?", match[0]).groups()  # type: ignore[union-attr]
-    if not high or dash.strip() in "~～到至" or _size(low) < _size(high):
+    ends = ENDS.fullmatch(match[0])
+    if (
+        not ends
+        or not ends["high"]
+        or ends["dash"].strip() in "~～到至"
+        or _size(ends["low"]) < _size(ends["high"])
+    ):
         return amount(match[0])
-    return f"{amount(low)}杠{amount(high)}"
+    return f"{amount(ends['low'])}杠{amount(ends['high'])}"
 
 
 def _size(end: str) -> float:

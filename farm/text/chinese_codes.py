@@ -21,6 +21,9 @@ IDENTIFIER = re.compile(
 )
 SERIAL = re.compile(r"(?<![\d-])\d+(?:-\d+){2,}(?![\d-])")
 DOOR = re.compile(r"(?<![A-Za-z\d.])\d{3,4}(?=室|房间|房間|号房|號房|航班|次列车|次列車|国道|國道|高地)")
+STANDARD = re.compile(
+    r"(?<![A-Za-z])(?P<body>[A-Z]{2,8}(?:/[A-Z])?)\s?(?P<number>\d{3,5}(?:\.\d+)?)[-—–:](?P<year>(?:19|20)\d\d)(?!\d)"
+)
 VERSION = re.compile(r"(?<![\d.])\d+(?:\.\d+){2,}(?!\d|\.\d)")
 AIRCRAFT = re.compile(r"(?P<maker>波音|空客|麦道)\s?(?P<number>\d{3})(?!\d)")
 DESIGNATION = re.compile(
@@ -39,6 +42,7 @@ FIGURE = re.compile(r"(?<=[图圖表例题題式])\s?(?P<first>\d+)-(?P<second>\
 NUMBERED = re.compile(
     rf"第\s?(?P<number>\d+|[IVXLC]+(?=\s?[章回节節卷部篇册集幕场届]))(?:{DASH}第?(?P<last>\d+))?(?![\d.])"
 )
+LIST_NUMBER = re.compile(r"(?:^|(?<=\s))(?P<number>\d{1,2})\.(?=\s?[^\W\d])")
 NUMBER_SIGN = re.compile(r"(?<![A-Za-z])(?:No|NO|no)\.\s?(?=\d)")
 ROMAN = re.compile(r"(?<![A-Za-z])(?P<number>[IVX]{2,5}|(?<=[一-鿿])V?I{1,3})(?=[型级級期度类類世])")
 LATIN_NUMBER = re.compile(rf"(?<=[A-Za-z])(?P<gap>-?|\s(?=\d{{4}}))(?P<number>{NUMBER})")
@@ -89,9 +93,12 @@ def identifiers(text: str) -> str:
     """
     >>> identifiers("邮编100084"), identifiers("密码是 1234"), identifiers("978-7-02"), identifiers("202室")
     ('邮编一零零零八四', '密码是 一二三四', '九七八杠七杠零二', '二零二室')
+    >>> identifiers("GB/T 7714-2015")
+    'GB/T 七七一四杠二零一五'
     """
     text = IDENTIFIER.sub(lambda match: match["name"] + match["between"] + _dashed(match["number"]), text)
     text = DOOR.sub(lambda match: han_digits(match[0]), text)
+    text = STANDARD.sub(lambda m: f"{m['body']} {_code(m['number'])}杠{han_digits(m['year'])}", text)
     return SERIAL.sub(lambda match: _dashed(match[0]), text)
 
 
@@ -161,13 +168,14 @@ def _fraction(match: re.Match[str]) -> str:
 
 def numbered(text: str) -> str:
     """
-    >>> numbered("第12章"), numbered("第001章"), numbered("第 2 个"), numbered("第XII回"), numbered("图3-2")
-    ('第十二章', '第一章', '第二 个', '第十二回', '图三杠二')
+    >>> numbered("第12章"), numbered("第001章"), numbered("第 2 个"), numbered("第XII回"), numbered("1. 好")
+    ('第十二章', '第一章', '第二 个', '第十二回', '一、 好')
     >>> numbered("III型"), numbered("路易XIV世"), numbered("第1-3章"), numbered("No.5")
     ('三型', '路易十四世', '第一到三章', '第五')
     """
     text = FIGURE.sub(lambda m: f"{han_cardinal(m['first'])}杠{han_cardinal(m['second'])}", text)
     text = NUMBERED.sub(_numbered, NUMBER_SIGN.sub("第", text))
+    text = LIST_NUMBER.sub(lambda match: han_cardinal(match["number"]) + "、", text)
     return ROMAN.sub(lambda match: _ordinal(match["number"]) or match[0], text)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from farm.text.english_amounts import arithmetic, fractions, money, percents, plain, through, units
 from farm.text.english_dates import dates, times, years
 from farm.text.english_words import (
-    ABBREVIATION,
-    ROMAN_ALONE,
+    LAST,
+    PART,
     abbreviations,
     addresses,
     endless,
@@ -35,7 +35,7 @@ BETWEEN = (
     (re.compile(r"#\s?(?=\d)"), "number "),
     (re.compile(r"(?<=\w)\s?&\s?(?=\w)"), " and "),
     (re.compile(r"&"), "and"),
-    (re.compile(r"(?<=[A-Za-z0-9])\+\+"), " plus plus"),
+    (re.compile(r"(?<=\w)\+{2,}"), " plus plus"),
     (re.compile(r"(?<=[\w)])\s?\+\s?(?=[\w(])"), " plus "),
     (re.compile(r"(?<=\w)\+"), " plus"),
     (re.compile(r"(?<=\w)\s?@\s?(?=\w)"), " at "),
@@ -119,9 +119,15 @@ RULES: tuple[Callable[[str], str], ...] = (
 """In this order: each sees only the digits that those before it have left."""
 
 SIGNS = rf"\d%&@#=+^<>$€£¥²³₀-₉①-⑳Ⅰ-ⅿ㎀-㏟０-９Ａ-Ｚａ-ｚ{''.join(NAMES)}"
-TROUBLE = re.compile(
-    rf"[{SIGNS}]|{ABBREVIATION.pattern}|\w\.\w|\b[A-Za-z]+\s[IVXLCDM]+\b|{ROMAN_ALONE.pattern}"
-)
+TROUBLE = re.compile(rf"[{SIGNS}]|\.[\s,;:]*[\w(]|(?<!\w)[IVXLCDM]{{2,}}(?!\w)")
+NUMBERED = re.compile(rf"\b(?:{PART}|(?:King|Queen|Pope|Emperor|Tsar|Czar)\s[A-Z]\w+)\s[IVXLCDM]\b")
+
+
+def needs_rules(text: str) -> bool:
+    """Whether any rule could have something to do; most sentences of most books are plain words."""
+    if TROUBLE.search(text) or text.rstrip(" \n\"'”’)]").endswith(LAST):
+        return True
+    return NUMBERED.search(text) is not None
 
 
 def speak(text: str) -> str:
@@ -130,7 +136,7 @@ def speak(text: str) -> str:
     'In eighteen fifty one Mister Smith paid four dollars and twenty cents for three to five of them, \
 plus or minus three percent.'
     """
-    if not TROUBLE.search(text):
+    if not needs_rules(text):
         return text
     for rule in RULES:
         text = rule(text)

@@ -7,10 +7,10 @@ from farm.text.wordlists import rows
 
 NUMBER = r"(?:\d+(?:\.\d+)?|(?<![\dA-Za-z])\.\d+)"
 SCALE = r"(?:\s(?:hundred|thousand|million|billion|trillion|dozen)\b)?"
-SIGN = r"(?:(?<![A-Za-z0-9.%)°])[-−+±]\s?)?"
+SIGN = r"(?:(?<![A-Za-z0-9.%)°])[-−+±])?"
 DASH = r"\s?(?:—|--?|[−–~])\s?"
 AMOUNT = rf"{SIGN}{NUMBER}(?:{DASH}[-−+±]?{NUMBER})?"
-ENDS = re.compile(rf"(?P<low>[-−+±]?\s?{NUMBER})(?:{DASH}(?P<high>[-−+±]?{NUMBER}))?")
+ENDS = re.compile(rf"(?P<low>[-−+±]?{NUMBER})(?:{DASH}(?P<high>[-−+±]?{NUMBER}))?")
 SIGNS = {"-": "minus ", "−": "minus ", "+": "plus ", "±": "plus or minus "}
 
 UNITS = {symbol: (one, many) for symbol, _, one, many in rows("units")}

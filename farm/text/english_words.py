@@ -19,6 +19,7 @@ def _shorts(where: str) -> str:
     return rf"(?:{'|'.join(map(re.escape, listed))})\.{BEHIND[where]}"
 
 
+LAST = tuple(short + "." for short, _, place in rows("abbreviations") if place == "any")
 ABBREVIATION = re.compile(rf"(?<![\w.])(?:{'|'.join(map(_shorts, BEHIND))})(?!\w)")
 SENTENCE_END = re.compile(r"[\s\"'”’)\]]*$")
 STREET = re.compile(r"(?<=[a-z]\s)St\.(?=,|\s[a-z])")
@@ -87,11 +88,11 @@ def romans(text: str) -> str:
     ('Chapter twelve', 'BOOK one. LOOMINGS', 'World War two', 'fourteen.')
     >>> romans("Henry VIII"), romans("King Charles I was"), romans("Charles I met")
     ('Henry the eighth', 'King Charles the first was', 'Charles I met')
-    >>> romans("I am. I, too."), romans("Malcolm X"), romans("MIX"), romans("Part of me")
-    ('I am. I, too.', 'Malcolm X', 'MIX', 'Part of me')
+    >>> romans("I am. I, too."), romans("Malcolm X"), romans("MIX"), romans("the part I did")
+    ('I am. I, too.', 'Malcolm X', 'MIX', 'the part I did')
     """
     text = ROMAN_ALONE.sub(_cardinal, text)
-    text = ROMAN_PART.sub(_cardinal, text)
+    text = ROMAN_PART.sub(_part, text)
     return ROMAN_NAME.sub(_cardinal, REGNAL.sub(_regnal, text))
 
 
@@ -99,6 +100,11 @@ def _cardinal(match: re.Match[str]) -> str:
     value = roman(match["roman"])
     gap = " " if match["name"].strip() else ""
     return f"{match['name']}{gap}{english_cardinal(str(value))}" if value else match[0]
+
+
+def _part(match: re.Match[str]) -> str:
+    pronoun = match["name"].islower() and match["roman"] == "I"  # the part I did
+    return match[0] if pronoun else _cardinal(match)
 
 
 def _regnal(match: re.Match[str]) -> str:
