@@ -62,8 +62,7 @@ def expire(session: Session, job: Job) -> None:
         reason = Message("The process doing this was lost {times} times.", {"times": job.attempt})
         after(session, job, reason, hopeless=False)
     else:
-        job.attempt -= 1  # never started: not an attempt
-        jobs.again(session, job)
+        jobs.again(session, job, counted=False)
 
 
 def after(session: Session, job: Job, reason: Message, hopeless: bool) -> None:

@@ -66,8 +66,8 @@ def write(
     return job
 
 
-def again(session: Session, job: Job, wait_s: float = 0.0) -> Job:
-    """The same unit of work as a new attempt, under a new token."""
+def again(session: Session, job: Job, wait_s: float = 0.0, *, counted: bool = True) -> Job:
+    """The same unit of work under a new token; as a new attempt where the last one is `counted`."""
     return write(
         session,
         JobKind(job.kind),
@@ -75,7 +75,7 @@ def again(session: Session, job: Job, wait_s: float = 0.0) -> Job:
         job.chapter_id,
         queue=job.queue,
         payload=job.payload,
-        attempt=job.attempt + 1,
+        attempt=job.attempt + counted,
         wait_s=wait_s,
     )
 

@@ -33,7 +33,7 @@ class Clock:
         self.begin = beginner(config.database_url)
         self.celery: Celery = celery_app("clock", config.broker_url, [])
         times = Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s)
-        self.plan = Plan(times, config.batch_s, house_depth=2 * config.house_workers)
+        self.plan = Plan(times, config.batch_s, house_depth=config.house_workers)
 
     def run(self) -> None:
         """Tick for ever; a second clock waits here until the first one's connection ends."""
