@@ -5,7 +5,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -112,6 +113,7 @@ class Broadcaster:
         self._lock = threading.Lock()
         # Weak, because a response that was never begun (HEAD, a client already gone) is not always closed.
         self._open: weakref.WeakSet[Subscription] = weakref.WeakSet()
+        self.told_at = time.monotonic()  # what was looked up before is out of date
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -183,25 +185,35 @@ class Broadcaster:
                 self._tell(_project(notice.payload))
 
     def _tell(self, project: int | None) -> None:
+        self.told_at = time.monotonic()
         for subscription in self._subscriptions():
             subscription.tell(project)
 
 
-def stream_response(events: Subscription) -> Response:
-    """The subscription as text/event-stream; closed with the response."""
+def only_which(change: Changed) -> Iterable[bytes]:
+    yield b"event: changed\ndata: %s\n\n" % json.dumps({"project": change.project}).encode()
+
+
+def stream_response(
+    events: Subscription, frames: Callable[[Changed], Iterable[bytes]] = only_which
+) -> Response:
+    """The subscription as text/event-stream, each change told in `frames`; closed with the response."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter for nginx
-    response = Response(_stream(events), mimetype="text/event-stream", headers=headers)
+    response = Response(_stream(events, frames), mimetype="text/event-stream", headers=headers)
     response.call_on_close(events.close)
     return response
 
 
-def _stream(events: Iterable[Changed | None]) -> Iterator[bytes]:
+def _stream(
+    events: Iterable[Changed | None], frames: Callable[[Changed], Iterable[bytes]]
+) -> Iterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
-    for event in events:
-        if event is None:
-            yield b": still here\n\n"
-        else:
-            yield b"event: changed\ndata: %s\n\n" % json.dumps({"project": event.project}).encode()
+    with suppress(Transient):  # the stream ends, and the browser opens it again until the database answers
+        for event in events:
+            if event is None:
+                yield b": still here\n\n"
+            else:
+                yield from frames(event)
 
 
 def _project(payload: str) -> int | None:

@@ -1,10 +1,9 @@
 """Objects of the store as HTTP answers: whole or in part, to play or to save."""
 
-from urllib.parse import quote
-
 from flask import Response, request
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
-from farm.storage import Store, media_type
+from farm.storage import Store, attachment, media_type
 from farm.storage.ranges import UnsatisfiableRange, serve_range
 
 # What a browser may show by itself; anything else is only ever saved (nosniff comes with every answer).
@@ -17,8 +16,8 @@ def send_object(store: Store, name: str, download_as: str | None = None) -> Resp
     kind = media_type(name)
     try:
         part = serve_range(request.headers.get("Range"), found.size)
-    except UnsatisfiableRange:
-        return Response(status=416, headers={"Content-Range": f"bytes */{found.size}"})
+    except UnsatisfiableRange as e:
+        raise RequestedRangeNotSatisfiable(found.size) from e
     start, end = part or (0, found.size)
     answer = Response(mimetype=kind, status=206 if part else 200)
     if request.method != "HEAD":
@@ -32,13 +31,5 @@ def send_object(store: Store, name: str, download_as: str | None = None) -> Resp
     if part:
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
     if download_as or not kind.startswith(PLAYABLE):
-        answer.headers["Content-Disposition"] = disposition(download_as or name.rsplit("/", 1)[-1])
+        answer.headers["Content-Disposition"] = attachment(download_as or name.rsplit("/", 1)[-1])
     return answer
-
-
-def disposition(filename: str) -> str:
-    """A Content-Disposition that every browser reads (RFC 6266)."""
-    plain = (
-        filename.encode("ascii", "replace").decode().replace('"', "'").replace("\\", "_").replace("?", "_")
-    )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename)}"

@@ -1,0 +1,230 @@
+"""What the API, the open pages and their streams are told of a thing: plain values, built in one place."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dashboard.languages import say
+from farm import chapters, progress, projects, publish
+from farm.chapters import Heard
+from farm.messages import Message
+from farm.progress import Progress
+from farm.tables import Chapter, Event, Project, Release
+from farm.voices import PresetVoice, preset_of
+
+Snapshot = dict[str, Any]
+
+PREVIEW = 3000  # characters of a chapter's text
+
+
+def message(stored: Mapping[str, Any] | Message | None) -> Snapshot | None:
+    """A sentence as template and values, and as text in the reader's language."""
+    if stored is None:
+        return None
+    known = stored if isinstance(stored, Message) else Message.from_json(stored)
+    return {**known.to_json(), "text": say(known)}
+
+
+def listed(session: Session) -> list[Snapshot]:
+    """Every project: counters only, whatever the number of segments."""
+    found = projects.listed(session)
+    so_far = progress.of_projects(session, found)
+    return [summary(project, so_far[project.id]) for project in found]
+
+
+def one(session: Session, project_id: int) -> Snapshot:
+    project = projects.find(session, project_id)
+    return summary(project, progress.of_projects(session, [project])[project_id])
+
+
+def summary(project: Project, so_far: Progress) -> Snapshot:
+    return {
+        "id": project.id,
+        "kind": project.kind,
+        "state": project.state,
+        "title": project.title,
+        "author": project.author,
+        "narrator": project.narrator,
+        "language": project.language,
+        "description": project.description,
+        "has_cover": project.cover is not None,
+        "priority": project.priority,
+        "engine": project.engine,
+        "created_at": moment(project.created_at),
+        "started_at": moment(project.started_at),
+        "finished_at": moment(project.finished_at),
+        "failure": message(project.failure),
+        "progress": {**figures(so_far), "strip": strip(so_far)},
+    }
+
+
+def figures(so_far: Progress) -> Snapshot:
+    """Seconds of audio, and of waiting; `share` from 0 to 1."""
+    return {
+        "share": round(so_far.share, 4),
+        "done_s": round(so_far.done_s, 1),
+        "total_s": round(so_far.total_s, 1),
+        "soonest_s": so_far.soonest_s and round(so_far.soonest_s, 1),
+        "latest_s": so_far.latest_s and round(so_far.latest_s, 1),
+        "failed": so_far.failed,
+        "why": message(so_far.why),
+    }
+
+
+def strip(so_far: Progress) -> list[Snapshot]:
+    return [
+        {
+            "id": part.id,
+            "title": part.title,
+            "state": part.state,
+            "share": round(part.share, 4),
+            "weight": round(part.weight, 1),
+            "failed": part.failed,
+        }
+        for part in so_far.strip
+    ]
+
+
+def live(session: Session, project_id: int) -> Snapshot:
+    """What moves while a project is made; streamed and polled."""
+    project = projects.find(session, project_id)
+    so_far = progress.of_projects(session, [project])[project_id]
+    return {
+        "id": project_id,
+        "state": project.state,
+        **figures(so_far),
+        "failure": message(project.failure),
+        "strip": [
+            {"id": part.id, "state": part.state, "share": round(part.share, 4), "failed": part.failed}
+            for part in so_far.strip
+        ],
+        "releases": len(publish.of_project(session, project_id)),
+        "underway": {str(key): share for key, share in progress.underway(session, project_id).items()},
+    }
+
+
+def details(session: Session, project_id: int) -> Snapshot:
+    """A project with all that its pages show."""
+    project = projects.find(session, project_id)
+    releases = publish.of_project(session, project_id)
+    return {
+        **summary(project, progress.of_projects(session, [project])[project_id]),
+        "reading": reading(project.reading),
+        "chapters": [
+            chapter(part, mp3_of(part.id, releases)) for part in chapters.of_project(session, project_id)
+        ],
+        "releases": [release(found) for found in releases],
+        "cast": {role: known.name for role, voice in project.cast.items() if (known := preset_of(voice))},
+        "mastering": project.mastering,
+        "lexicon": project.lexicon,
+        "one_sentence": project.one_sentence,
+        "seed": project.seed,
+        "longest_segment": project.longest_segment,
+        "sources": [
+            {"filename": source.filename, "size": source.size, "encoding": source.encoding}
+            for source in projects.sources(session, project_id)
+        ],
+    }
+
+
+def reading(stored: Mapping[str, Any]) -> Snapshot:
+    """What was noticed in the file; empty until it was read."""
+    return {
+        "characters": stored.get("characters", 0),
+        "oddities": [message(oddity) for oddity in stored.get("oddities", [])],
+        "removed": [{**part, "reason": message(part["reason"])} for part in stored.get("removed", [])],
+        "encoding": stored.get("encoding"),
+    }
+
+
+def mp3_of(chapter_id: int, releases: Sequence[Release]) -> int | None:
+    return next(
+        (found.id for found in releases if found.chapter_id == chapter_id and found.format == "mp3"), None
+    )
+
+
+def chapter(part: Chapter, mp3: int | None) -> Snapshot:
+    return {
+        "id": part.id,
+        "project": part.project_id,
+        "position": part.position,
+        "kind": part.kind,
+        "title": part.title,
+        "volume": part.volume,
+        "characters": part.characters,
+        "included": part.included,
+        "state": part.state,
+        "segments": part.segments,
+        "segments_done": part.segments_done,
+        "segments_failed": part.segments_failed,
+        "seconds": part.seconds,
+        "loudness": (part.mastered or {}).get("loudness"),
+        "failure": message(part.failure),
+        "files": sorted(part.files),
+        "mp3": mp3,
+    }
+
+
+def one_chapter(session: Session, chapter_id: int) -> Snapshot:
+    part = chapters.find(session, chapter_id)
+    mp3 = mp3_of(chapter_id, publish.of_project(session, part.project_id))
+    return {**chapter(part, mp3), "text": chapters.preview(session, chapter_id, PREVIEW)}
+
+
+def segments(session: Session, chapter_id: int, after: int) -> list[Snapshot]:
+    return [segment(heard) for heard in chapters.heard(session, chapters.find(session, chapter_id), after)]
+
+
+def segment(heard: Heard) -> Snapshot:
+    return {
+        "id": heard.segment.id,
+        "position": heard.segment.position,
+        "role": heard.segment.role,
+        "display": heard.segment.display,
+        "state": heard.segment.state,
+        "seconds": heard.seconds,
+        "failure": message(heard.segment.failure),
+        "start_s": heard.start_s,
+        "end_s": heard.end_s,
+    }
+
+
+def release(found: Release) -> Snapshot:
+    return {
+        "id": found.id,
+        "chapter": found.chapter_id,
+        "format": found.format,
+        "name": found.name,
+        "size": found.size,
+        "seconds": found.seconds,
+        "created_at": moment(found.created_at),
+    }
+
+
+def farm(session: Session) -> Snapshot:
+    found = progress.of_farm(session)
+    return {
+        "word": found.word,
+        "why": message(found.why),
+        "workers": found.workers,
+        "speed": round(found.speed, 2),
+    }
+
+
+def event(happened: Event) -> Snapshot:
+    return {
+        "id": happened.id,
+        "at": moment(happened.at),
+        "chapter": happened.chapter_id,
+        "what": happened.what,
+    }
+
+
+def voice(preset: PresetVoice) -> Snapshot:
+    return {"name": preset.name, "title": say(Message(preset.title))}
+
+
+def moment(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
