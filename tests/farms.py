@@ -94,6 +94,8 @@ class Farm:
             except ProcessLookupError:
                 continue
         self.process.wait(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 def eventually(true: Callable[[], bool], within_s: float = 60.0) -> None:
