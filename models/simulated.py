@@ -1,4 +1,4 @@
-"""An engine for benches and fault tests: time passes as on a card, and tones come out instead of speech."""
+"""An engine for benches and fault tests: time passes as on a card, and beeps come out instead of speech."""
 
 import hashlib
 import math
@@ -20,6 +20,8 @@ SAMPLE_RATE = 22050
 CHARACTER_S = 0.22  # how long a Han character takes to say
 LETTER = 0.35  # of a Han character
 STOP_ASKED_S = 0.05
+SYLLABLES = (0.5, 1.0, 0.4, 0.7, 0.3)
+"""Levels of a second's beeps: peaks are as rare as in speech, so that mastering costs what it costs there."""
 LETTERS = re.compile(r"[\x21-\x7e]")
 
 
@@ -41,7 +43,7 @@ class Simulated:
             raise Rejected("The simulated engine needs a speed and a batch above 0, and a clip_s below 3600.")
         self._speed, self._batch, self._clip_s = speed, batch, clip_s
         self._fail, self._poison = fail, poison
-        self.fingerprint = f"tones-1-{clip_s:g}"
+        self.fingerprint = f"tones-2-{clip_s:g}"
 
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
         """Any voice will do."""
@@ -103,6 +105,9 @@ def tone(utterance: Utterance, seconds: float) -> Samples:
 
 @lru_cache(maxsize=32)
 def one_second(frequency: int) -> Samples:
-    """A sine of a whole number of Hz, so that seconds join without a click."""
-    turns = np.arange(SAMPLE_RATE) * (frequency / SAMPLE_RATE)
-    return np.asarray(0.2 * np.sin(2 * math.pi * turns), np.float32)
+    """Beeps of a whole number of Hz that swell and fade, so that seconds join without a click."""
+    time_s = np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    swell = (
+        np.repeat(SYLLABLES, SAMPLE_RATE // len(SYLLABLES)) * np.sin(math.pi * len(SYLLABLES) * time_s) ** 4
+    )
+    return np.asarray(0.5 * swell * np.sin(2 * math.pi * frequency * time_s), np.float32)

@@ -58,7 +58,7 @@ def test_the_tones_of_two_texts_differ() -> None:
 
 def test_a_tone_has_no_click_where_seconds_join() -> None:
     samples = said(models.load("simulated:speed=inf"), TEN * 3).audio.samples
-    assert np.abs(np.diff(samples)).max() < 0.2 * 2 * np.pi * 520 / 22050
+    assert np.abs(np.diff(samples)).max() < 0.5 * 2 * np.pi * 520 / 22050
 
 
 def test_a_marked_text_fails_alone() -> None:
