@@ -46,7 +46,7 @@ class Work:
 
     @contextmanager
     def finishing(self) -> Iterator[Session]:
-        """The transaction in which the job ends with its results. Raises LeaseLost: then nothing is written."""
+        """The transaction in which the job ends with its results; LeaseLost: none of it is written."""
         with self.begin() as session:
             job = self.hold(session)
             yield session
