@@ -16,6 +16,7 @@ from farm.manuscript.naming import OWN_TITLE, from_filename
 from farm.manuscript.numbering import chapter_oddities
 from farm.manuscript.parts import Chapter, ChapterKind, Manuscript, Removed, visible
 from farm.manuscript.sections import split_at_headings, to_chapter
+from farm.manuscript.wrapping import split_lines
 from farm.messages import Message
 
 PROPERTIES = Message("Properties of the document (front matter)")
@@ -35,7 +36,8 @@ def read_markdown(content: bytes, filename: str, encoding: str | None = None) ->
     """
     source, guess = decode(content, encoding, name=filename)
     account = Account()
-    text, fields = _without_properties("\n".join(without_invisible(source, account).splitlines()), account)
+    lines = split_lines(without_invisible(source, account), filename)
+    text, fields = _without_properties("\n".join(lines), account)
     blocks, marks = read_blocks(text, filename, account)
     title, blocks = _without_book_title(blocks, account)
     if not any(block.text for block in blocks):

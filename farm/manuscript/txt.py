@@ -14,7 +14,7 @@ from farm.manuscript.languages import guess_language
 from farm.manuscript.naming import OWN_TITLE, from_filename, from_first_lines
 from farm.manuscript.numbering import chapter_oddities
 from farm.manuscript.parts import EncodingGuess, Manuscript, visible
-from farm.manuscript.wrapping import unwrap
+from farm.manuscript.wrapping import split_lines, unwrap
 from farm.messages import Message
 
 EMPHASIS = Message("Underscores that marked words in italics")
@@ -35,7 +35,7 @@ def read_txt(content: bytes, filename: str, encoding: str | None = None) -> Manu
 def read_text(source: str, filename: str, guess: EncodingGuess | None = None) -> Manuscript:
     """Read decoded text: chapters by their headings, junk and licence dropped by name."""
     account = Account()
-    lines = without_invisible(source, account).splitlines()
+    lines = split_lines(without_invisible(source, account), filename)
     lines, header = without_licence(lines, account)
     paragraphs = [_plain(line, account) for line in unwrap(without_junk(lines, account))]
     if not paragraphs:

@@ -4,9 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from farm.errors import BadManuscript
+
+MOST_LINES = 1_000_000
+"""A long novel has 100 000."""
+
 _LOOKED_AT = 4000
-_WIDEST = 160
-"""Columns; longer lines are paragraphs, not lines of a page."""
+_NARROWEST, _WIDEST = 24, 160
+"""Columns; shorter lines are lists or verse, longer ones are paragraphs, not lines of a page."""
 _SLACK = 3
 _ENDS = tuple('.!?。．！？…”’"」』）)：:】*—-')
 _WIDE = re.compile(
@@ -14,6 +19,20 @@ _WIDE = re.compile(
 )
 _JOINS_WITHOUT_SPACE = re.compile("[-—–\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
 _JOINS_WITHOUT_SPACE_BEFORE = re.compile("[\u2e80-\u9fff\uf900-\ufaff\uff01-\uff60]")
+
+
+def split_lines(text: str, name: str) -> list[str]:
+    """The lines of a text; BadManuscript for more than MOST_LINES with something on them."""
+    lines = text.splitlines()
+    written = len(lines) - lines.count("")
+    if written > MOST_LINES:
+        raise BadManuscript(
+            "{name} has {n} lines; {most} is the most. Split it into several files.",
+            name=name,
+            n=written,
+            most=MOST_LINES,
+        )
+    return lines
 
 
 def unwrap(lines: Sequence[str]) -> list[str]:
@@ -49,7 +68,7 @@ def _page_width(lines: Sequence[str]) -> int:
     if len(widths) < 4:
         return 0
     width = widths[len(widths) * 95 // 100]
-    if width > _WIDEST:
+    if not _NARROWEST <= width <= _WIDEST:
         return 0
     going_on = [line for line, following in pairwise(sample) if _goes_on(line, following, width)]
     inside = sum(not line.rstrip().endswith(_ENDS) for line in going_on)

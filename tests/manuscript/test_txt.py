@@ -1,12 +1,13 @@
 """Plain text becomes chapters, and every character is in one of them or named as removed."""
 
+import re
 import textwrap
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import html
 
@@ -188,6 +189,11 @@ def test_a_file_with_nothing_but_junk_is_refused() -> None:
         read("www.example.com\n\n（本章完）\n")
 
 
+def test_a_file_of_too_many_lines_is_refused() -> None:
+    with pytest.raises(BadManuscript, match=r"has 1000001 lines; 1000000 is the most"):
+        read("1\n" * 1_000_001)
+
+
 def test_a_large_file_is_read_in_seconds() -> None:
     content = (DATA / "hongloumeng-1-12.gb18030.txt").read_bytes() * 20
     before = time.process_time()
@@ -272,19 +278,22 @@ def test_every_character_is_kept_or_named(lines: list[str], line_end: str) -> No
         assert chapter.title.strip()
 
 
-WORDS = st.integers(0, 10**6).map("w{:06d}".format)
+WORDS = st.integers(0, 10**6 - 1).map("w{:06d}".format)
+FRAME = ("PROJECT GUTENBERG", "目录", "Contents")
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(st.lists(WORDS, min_size=1, max_size=30).map(" ".join) | LINES, max_size=40), st.integers(30, 90)
+    st.lists(
+        st.lists(WORDS, min_size=1, max_size=30).map(" ".join)
+        | LINES.filter(lambda line: not any(mark in line for mark in FRAME)),
+        max_size=40,
+    ),
+    st.integers(30, 90),
 )
 def test_words_come_out_in_their_order(lines: list[str], width: int) -> None:
-    source = "\n\n".join(textwrap.fill(line, width) for line in ["w000000 begins.", *lines])
+    source = "\n\n".join(textwrap.fill(line, width) for line in ["It begins.", *lines])
     book = read_txt(source.encode(), "book.txt", "utf-8")
-    removed = "".join(part.sample for part in book.removed)
-    read_aloud = [word for chapter in book.chapters for word in (chapter.title + " " + chapter.text).split()]
-    numbered = [
-        word for word in source.split() if word.startswith("w") and word[1:].isdigit() and word not in removed
-    ]
-    assert [word for word in read_aloud if word in set(numbered)] == numbered
+    assume("The printed table of contents" not in reasons(book))
+    said = " ".join(f"{chapter.title}\n{chapter.text}\n" for chapter in book.chapters)
+    assert re.findall(r"w\d{6}", said) == re.findall(r"w\d{6}", source)
