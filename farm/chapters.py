@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from farm import jobs, states
@@ -141,6 +141,17 @@ def retry(session: Session, chapter_id: int) -> None:
     else:
         raise Conflict("Nothing in {chapter} has failed.", chapter=chapter.title)
     states.changed(session, chapter.project_id)
+
+
+def speak_again(session: Session, chapter_id: int, take_key: str) -> None:
+    """Forget a take whose audio is gone; this chapter's segments that used it are spoken anew."""
+    lock(session, [chapter_id])
+    session.execute(delete(Take).where(Take.key == take_key))
+    mine = and_(Segment.chapter_id == chapter_id, Segment.take_key == take_key)
+    states.move(session, Segment, mine, SegmentState.DONE, SegmentState.READY, attempts=0)
+    this = Chapter.id == chapter_id
+    states.move(session, Chapter, this, ChapterState.MASTERING, ChapterState.RENDERING)
+    recount(session, [chapter_id])
 
 
 def retry_segment(session: Session, segment_id: int) -> Chapter:

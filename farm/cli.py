@@ -142,7 +142,7 @@ def render(
     author: str | None,
     json_: bool,
 ) -> None:
-    """Turn BOOK into an audiobook, on the running farm or a private one; after Ctrl-C it goes on next time."""
+    """Turn BOOK into an audiobook, on the running farm or a private one; after Ctrl-C it resumes."""
     started = time.monotonic()
     cast = {"narrator": voice or "narrator", "dialogue": dialogue}
     changes = {

@@ -13,6 +13,7 @@ from farm import chapters, projects, states
 from farm.audio.flac import read_audio
 from farm.audio.mastering import Clip, Mastered, MasteringSettings, encode_mp3, master
 from farm.engine import Audio
+from farm.errors import NotFound
 from farm.storage import Store
 from farm.subtitles import Timed, cues, srt, vtt
 from farm.tables import Chapter, ChapterState, Json, Project, Segment, SegmentState, Take
@@ -24,6 +25,10 @@ CHAPTERS = "chapters"
 LARGEST_TAKE = 16 * 2**20  # bytes
 
 
+class TakeGone(Exception):
+    """The store lost a take that the database remembers."""
+
+
 @dataclass
 class SpokenSegment:
     """A segment and its take; reading it measures where its sentences end, in seconds of the take."""
@@ -31,22 +36,38 @@ class SpokenSegment:
     display: str
     after: str
     sentences: Sequence[Sentence]
-    take: str | None
+    take_key: str | None  # None: nothing to speak
+    take: str | None  # object name
     store: Store
     times: list[float] = field(default_factory=list)
 
     def read(self) -> Audio:
-        audio = read_audio(io.BytesIO(self.store.read(self.take or "", LARGEST_TAKE)))
+        if self.take is None:
+            raise TakeGone(self.take_key)
+        try:
+            content = self.store.read(self.take, LARGEST_TAKE)
+        except NotFound as e:
+            raise TakeGone(self.take_key) from e
+        audio = read_audio(io.BytesIO(content))
         if not self.times:
             self.times = sentence_times(audio.samples, audio.sample_rate, self.sentences)
         return audio
 
     @property
     def clip(self) -> Clip:
-        return Clip(self.read if self.take else None, self.after)
+        return Clip(self.read if self.take_key else None, self.after)
 
 
 def run(work: Work) -> None:
+    """Master a chapter; one whose audio got lost in the store is sent back to be spoken."""
+    try:
+        master_chapter(work)
+    except TakeGone as e:
+        with work.finishing() as session:
+            chapters.speak_again(session, work.job.chapter_id or 0, str(e))
+
+
+def master_chapter(work: Work) -> None:
     with work.begin() as session:
         project = session.get_one(Project, work.job.project_id)
         chapter = chapters.find(session, work.job.chapter_id or 0)
@@ -67,7 +88,7 @@ def run(work: Work) -> None:
 def spoken_segments(work: Work, chapter_id: int) -> list[SpokenSegment]:
     """A chapter's segments in order; a failed one that was waived is left out."""
     statement = (
-        select(Segment.display, Segment.after, Segment.sentences, Take.object)
+        select(Segment.display, Segment.after, Segment.sentences, Segment.take_key, Take.object)
         .outerjoin(Take, Take.key == Segment.take_key)
         .where(Segment.chapter_id == chapter_id, Segment.state == SegmentState.DONE)
         .order_by(Segment.position)
@@ -75,8 +96,8 @@ def spoken_segments(work: Work, chapter_id: int) -> list[SpokenSegment]:
     with work.begin() as session:
         rows = session.execute(statement).all()
     return [
-        SpokenSegment(display, after, [Sentence(*sentence) for sentence in sentences], take, work.store)
-        for display, after, sentences, take in rows
+        SpokenSegment(display, after, [Sentence(*sentence) for sentence in sentences], key, take, work.store)
+        for display, after, sentences, key, take in rows
     ]
 
 

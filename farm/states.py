@@ -32,8 +32,8 @@ MOVES: dict[type[Row], dict[str, set[str]]] = {
         "planned": {"rendering", "mastering", "held", "draft"},
         # the accept of its last segment
         "rendering": {"mastering", "held", "draft"},
-        # the master job ends it
-        "mastering": {"done", "held", "draft"},
+        # the master job ends it; or finds that the store lost a take
+        "mastering": {"done", "held", "rendering", "draft"},
         # a changed text
         "done": {"rendering", "mastering", "draft"},
         # a person: retry, or give it out as it is

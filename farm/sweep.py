@@ -26,6 +26,7 @@ def sweep_orphans(begin: Begin, store: Store, after_s: float) -> None:
     """Delete orphans older than `after_s` (an object is written before the row that points to it)."""
     with begin() as session:
         older_than = session.scalars(select(now)).one() - timedelta(seconds=after_s)
+        takes.forget_unused(session, older_than)
     for folder, wanted in WANTED.items():
         swept = sweep(store, f"{folder}/", partial(asked, begin, wanted), older_than)
         if swept.count:

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from farm.errors import NotFound
@@ -49,6 +50,11 @@ def of_segment(session: Session, segment_id: int) -> Take:
 
 
 def wanted(session: Session, names: Iterable[str]) -> set[str]:
-    """Which of the objects `names` some take that a segment uses points to."""
+    """Which of the objects `names` a take points to."""
+    return set(session.scalars(select(Take.object).where(Take.object.in_(list(names)))))
+
+
+def forget_unused(session: Session, older_than: datetime) -> None:
+    """Delete the takes that no segment uses any more; their objects are swept afterwards."""
     used = select(Segment.id).where(Segment.take_key == Take.key).exists()
-    return set(session.scalars(select(Take.object).where(Take.object.in_(list(names)), used)))
+    session.execute(delete(Take).where(Take.created_at < older_than, ~used))
