@@ -85,6 +85,7 @@ def read_again(session: Session, project: Project, encoding: str | None = None) 
     """Import the files once more, in another encoding where one is given. Raises Conflict after the start."""
     if not importing.restart(session, project):
         raise Conflict("{title} was started; its file is not read again.", title=project.title)
+    session.refresh(project)
     if encoding:
         for source in session.scalars(select(Source).where(Source.project_id == project.id)):
             source.encoding = encoding
