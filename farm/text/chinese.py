@@ -116,8 +116,8 @@ RULES = (
     rates,
     percents,
     money,
-    units,
     arcs,
+    units,
     powers,
     multiples,
     between,
@@ -129,7 +129,7 @@ RULES = (
 """In this order: each sees only the digits that those before it have left."""
 
 WIDE = "０-９Ａ-Ｚａ-ｚ％＄＋－＝／＠＆＃＜＞＊＾￠-￦"
-TROUBLE = re.compile(rf"[\d%+=<>&#@¥{SUPERSCRIPTS}₀-₉①-⑳Ⅰ-ⅿ㎀-㏟{WIDE}.IVX{''.join(NAMES)}]")
+TROUBLE = re.compile(rf"[\d%+=<>&#@¥^*~∶{SUPERSCRIPTS}₀-₉①-⑳Ⅰ-ⅿ㎀-㏟{WIDE}.IVX{''.join(NAMES)}]")
 
 
 def needs_rules(text: str) -> bool:

@@ -34,7 +34,7 @@ PER = re.compile(
 )
 MEASURED = re.compile(rf"(?P<amount>{AMOUNT})\s?(?P<unit>{UNIT})(?![A-Za-z0-9])")
 ARC = re.compile(
-    rf"(?P<degrees>{NUMBER})°\s?(?:(?P<minutes>{NUMBER})[′'’]\s?)?(?:(?P<seconds>{NUMBER})[″\"”])?"
+    rf"(?P<degrees>{NUMBER})°\s?(?P<minutes>{NUMBER})[′'’分]\s?(?:(?P<seconds>{NUMBER})(?:[″\"”]|秒))?"
 )
 COUNTED = re.compile(rf"(?<![第\d.A-Za-z])(?P<amount>{AMOUNT})\s?(?P<measure>{MEASURE})(?!级|級)")
 PLAIN = re.compile(AMOUNT)
@@ -139,14 +139,12 @@ def _measured(match: re.Match[str]) -> str:
 def arcs(text: str) -> str:
     """
     >>> arcs("北纬39°54′26″"), arcs("转90°")
-    ('北纬三十九度五十四分二十六秒', '转九十度')
+    ('北纬三十九度五十四分二十六秒', '转90°')
     """
-    return ARC.sub(_arc, text.replace("℃", "°C")) if "°" in text else text
+    return ARC.sub(_arc, text)
 
 
 def _arc(match: re.Match[str]) -> str:
-    if match.string.startswith(("C", "F"), match.end()):
-        return match[0]
     parts = ((match["degrees"], "度"), (match["minutes"], "分"), (match["seconds"], "秒"))
     return "".join(han_decimal(number) + name for number, name in parts if number)
 

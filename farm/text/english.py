@@ -6,6 +6,7 @@ from collections.abc import Callable
 from farm.text.english_amounts import arithmetic, fractions, money, percents, plain, through, units
 from farm.text.english_dates import dates, times, years
 from farm.text.english_words import (
+    CLOSERS,
     LAST,
     PART,
     abbreviations,
@@ -119,13 +120,13 @@ RULES: tuple[Callable[[str], str], ...] = (
 """In this order: each sees only the digits that those before it have left."""
 
 SIGNS = rf"\d%&@#=+^<>$€£¥²³₀-₉①-⑳Ⅰ-ⅿ㎀-㏟０-９Ａ-Ｚａ-ｚ{''.join(NAMES)}"
-TROUBLE = re.compile(rf"[{SIGNS}]|\.[\s,;:]*[\w(]|(?<!\w)[IVXLCDM]{{2,}}(?!\w)")
+TROUBLE = re.compile(rf"[{SIGNS}]|\.(?![{re.escape(CLOSERS)}]*$)|(?<!\w)[IVXLCDM]{{2,}}(?!\w)")
 NUMBERED = re.compile(rf"\b(?:{PART}|(?:King|Queen|Pope|Emperor|Tsar|Czar)\s[A-Z]\w+)\s[IVXLCDM]\b")
 
 
 def needs_rules(text: str) -> bool:
     """Whether any rule could have something to do; most sentences of most books are plain words."""
-    if TROUBLE.search(text) or text.rstrip(" \n\"'”’)]").endswith(LAST):
+    if TROUBLE.search(text) or text.rstrip(CLOSERS).endswith(LAST):
         return True
     return NUMBERED.search(text) is not None
 

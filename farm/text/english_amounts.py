@@ -6,7 +6,7 @@ from farm.text.numbers import english_cardinal, english_decimal, english_ordinal
 from farm.text.wordlists import rows
 
 NUMBER = r"(?:\d+(?:\.\d+)?|(?<![\dA-Za-z])\.\d+)"
-SCALE = r"(?:\s(?:hundred|thousand|million|billion|trillion|dozen)\b)?"
+SCALE = r"(?:[\s-](?:hundred|thousand|million|billion|trillion|dozen)\b)?"
 SIGN = r"(?:(?<![A-Za-z0-9.%)°])[-−+±])?"
 DASH = r"\s?(?:—|--?|[−–~])\s?"
 AMOUNT = rf"{SIGN}{NUMBER}(?:{DASH}[-−+±]?{NUMBER})?"
@@ -41,9 +41,7 @@ MEASURED = re.compile(
 )
 SHORT_UNITS = {"m", "s", "t", "h", "l", "g", "V", "W", "L"}
 FEET = re.compile(r"(?<![\d.])(?P<feet>\d+)[′']\s?(?P<inches>\d+)[″\"”]")
-ARC = re.compile(
-    rf"(?P<degrees>{NUMBER})°(?![CF])\s?(?:(?P<minutes>{NUMBER})[′']\s?)?(?:(?P<seconds>{NUMBER})[″\"])?"
-)
+ARC = re.compile(rf"(?P<degrees>{NUMBER})°\s?(?P<minutes>{NUMBER})[′']\s?(?:(?P<seconds>{NUMBER})[″\"])?")
 MIXED = re.compile(r"(?P<whole>\d+)\s?(?P<part>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])")
 FRACTION = re.compile(r"(?<![\d/.])(?:(?P<whole>\d+)[\s-])?(?P<over>\d+)/(?P<under>\d+)(?![\d/]|\.\d)")
 PRODUCT = re.compile(r"(?<=\d)\s?(?:[x×*]|X)\s?(?=\d)")
@@ -106,7 +104,7 @@ def money(text: str) -> str:
 
 def _money(match: re.Match[str]) -> str:
     minus = "minus " if match["minus"] else ""
-    scale = LETTER_SCALES.get(match["letter"] or "", match["scale"].strip())
+    scale = LETTER_SCALES.get(match["letter"] or "", match["scale"].strip(" -"))
     if not scale:
         return minus + _coins(match["amount"], match["name"])
     return f"{minus}{amount(match['amount'])} {scale} {CURRENCIES[match['name']][1]}"
@@ -135,7 +133,7 @@ def units(text: str) -> str:
     """
     text = text.replace("℃", "°C").replace("℉", "°F")
     text = FEET.sub(_feet, text)
-    return ARC.sub(_arc, MEASURED.sub(_measured, text))
+    return MEASURED.sub(_measured, ARC.sub(_arc, text))
 
 
 def _feet(match: re.Match[str]) -> str:
@@ -147,8 +145,9 @@ def _several(number: str, one: str, many: str) -> str:
 
 
 def _measured(match: re.Match[str]) -> str:
-    if match["gap"] and match["unit"] in SHORT_UNITS and not match["each"]:
-        return match[0]  # 5 s, 3 L: as often a name as a unit
+    unlikely = match["gap"] or match["unit"] == "s"  # 5 s, 3 L, 747s: as often a name or a plural
+    if unlikely and match["unit"] in SHORT_UNITS and not match["each"]:
+        return match[0]
     each = f" per {UNITS[match['each']][0]}" if match["each"] else ""
     return _several(match["amount"], *UNITS[match["unit"]]) + each
 

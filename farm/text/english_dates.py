@@ -137,7 +137,7 @@ def _times(match: re.Match[str]) -> str:
 def _clock(time: str, half: bool) -> str:
     hour, minute, second, *_ = [*time.split(":"), ""]
     seconds = f"and {english_cardinal(str(int(second)))} seconds" if second else ""
-    whole = "" if half or second else "o'clock"
+    whole = "" if half or second else "o'clock" if 0 < int(hour) <= 12 else "hundred"
     minutes = _minutes(minute) if minute != "00" else whole
     return " ".join(part for part in (english_cardinal(str(int(hour))), minutes, seconds) if part)
 

@@ -4,12 +4,19 @@ import re
 
 from farm.text.english_amounts import NUMBER
 from farm.text.folding import endless as read_endless
-from farm.text.numbers import english_cardinal, english_decimal, english_digits, english_ordinal, roman
+from farm.text.numbers import (
+    english_cardinal,
+    english_decimal,
+    english_digits,
+    english_ordinal,
+    plural,
+    roman,
+)
 from farm.text.web import addresses as read_addresses
 from farm.text.wordlists import rows
 
 ABBREVIATIONS = {short: said for short, said, _ in rows("abbreviations")}
-BEHIND = {"any": "", "name": r"(?=\s[A-Z])", "number": r"(?=\s?\d)"}
+BEHIND = {"any": "", "name": r"(?=\s(?:and\s)?[A-Z])", "number": r"(?=\s?(?:\d|[IVXLC]{2,}\b))"}
 
 
 def _shorts(where: str) -> str:
@@ -21,7 +28,8 @@ def _shorts(where: str) -> str:
 
 LAST = tuple(short + "." for short, _, place in rows("abbreviations") if place == "any")
 ABBREVIATION = re.compile(rf"(?<![\w.])(?:{'|'.join(map(_shorts, BEHIND))})(?!\w)")
-SENTENCE_END = re.compile(r"[\s\"'”’)\]]*$")
+CLOSERS = " \t\n\"'”’)]"
+SENTENCE_END = re.compile(f"[{re.escape(CLOSERS)}]*$")
 STREET = re.compile(r"(?<=[a-z]\s)St\.(?=,|\s[a-z])")
 
 PART = (
@@ -46,6 +54,7 @@ PHONE = re.compile(
     r"|(?<![\w.-])\d{3}-\d{4}(?![\w-])|(?<![\w.-])\+\d[\d -]{6,20}\d(?![\w-])"
 )
 SERIAL = re.compile(r"(?<![\d-])\d+(?:-\d+){2,}(?![\d-])")
+PLURAL = re.compile(r"(?<![\w.])(?P<before>[A-Za-z]+-)?(?P<number>\d+)['’]?s\b")
 LATIN_NUMBER = re.compile(rf"(?<=[A-Za-z])-?(?P<number>{NUMBER})")
 NUMBER_LATIN = re.compile(rf"(?P<number>{NUMBER})-?(?=[A-Za-z])")
 
@@ -156,10 +165,11 @@ def letters(text: str) -> str:
 
     >>> letters("GPT-4o"), letters("5G"), letters("MP3"), letters("H2O"), letters("COVID-19"), letters("B-52")
     ('GPT four o', 'five G', 'MP three', 'H two O', 'COVID nineteen', 'B fifty two')
-    >>> letters("G2345"), letters("a 12-year-old"), letters("3D"), letters("Room 101")
-    ('G two three four five', 'a twelve year-old', 'three D', 'Room one zero one')
+    >>> letters("G2345"), letters("a 12-year-old"), letters("Room 101"), letters("747s")
+    ('G two three four five', 'a twelve year-old', 'Room one zero one', 'seven four sevens')
     """
     text = NAMED_NUMBER.sub(lambda match: f"{match['name']} {english_digits(match['number'])}", text)
+    text = PLURAL.sub(lambda match: (match["before"] or "") + plural(_code(match["number"])), text)
     text = LATIN_NUMBER.sub(_behind_letters, text)
     return NUMBER_LATIN.sub(lambda match: _code(match["number"]) + " ", text)
 

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pypinyin.constants import PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_normal, to_tone3
@@ -56,6 +56,7 @@ def test_every_reading_of_every_character_is_understood() -> None:
 
 
 @given(st.text(alphabet="重要行(（)）<>|[] aāáǎàünvchongzh12345XING'\n", max_size=40))
+@settings(deadline=None)
 def test_annotations_lie_in_order_and_only_they_are_replaced(text: str) -> None:
     found = annotations(text)
     ends = [0, *(each.end for each in found)]
