@@ -1,0 +1,13 @@
+"""The pages that people use: they show, and the JSON API behind their buttons acts."""
+
+from flask import Flask
+
+from dashboard.pages import account, chapters, figures, frame, projects
+
+
+def set_up_pages(app: Flask) -> None:
+    """Register the pages, what every page is framed with, and how figures are written."""
+    figures.set_up(app)
+    frame.set_up(app)
+    for noun in (projects, chapters, account):
+        app.register_blueprint(noun.bp)

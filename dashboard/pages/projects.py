@@ -1,0 +1,76 @@
+"""Projects: the list, a new one, its review before the start and its progress after it."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from dashboard.belongings import belongings
+from farm import chapters, progress, projects, publish
+from farm.audio.settings import PAUSES_MS, MasteringSettings
+from farm.manuscript.encodings import ENCODINGS
+from farm.tables import Project, ProjectState
+from farm.voices import PRESETS
+
+bp = Blueprint("projects", __name__)
+
+UNREAD = (ProjectState.DRAFT, ProjectState.IMPORTING)
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    with belongings().begin() as session:
+        listed = projects.listed(session)
+        progresses = progress.of_projects(session, listed)
+        bound = publish.of_projects(session, [project.id for project in listed])
+    return render_template("projects.html", projects=listed, progress=progresses, bound=bound)
+
+
+@bp.get("/projects/new")
+def new() -> ResponseReturnValue:
+    return render_template("new.html", limit_mb=belongings().settings.upload_limit_mb)
+
+
+@bp.get("/projects/<int:project_id>")
+def show(project_id: int) -> ResponseReturnValue:
+    with belongings().begin() as session:
+        project = projects.find(session, project_id)
+    if project.state in UNREAD:
+        return render_template("reading.html", project=project, encodings=ENCODINGS)
+    return review(project) if project.state == ProjectState.REVIEW else follow(project)
+
+
+def review(project: Project) -> ResponseReturnValue:
+    """What was read, and what will be made of it."""
+    with belongings().begin() as session:
+        found = chapters.of_project(session, project.id)
+        pace = progress.pace(session, project.engine)
+    return render_template(
+        "review.html",
+        project=project,
+        chapters=found,
+        parts={part.id: progress.of_chapter(part, project.language) for part in found},
+        pace=pace,
+        voices=PRESETS,
+        languages_spoken=projects.LANGUAGES,
+        mastering=MasteringSettings.from_json(project.mastering),
+        pauses=PAUSES_MS,
+        encodings=ENCODINGS,
+    )
+
+
+def follow(project: Project) -> ResponseReturnValue:
+    """What is being made of it."""
+    with belongings().begin() as session:
+        found = [chapter for chapter in chapters.of_project(session, project.id) if chapter.included]
+        so_far = progress.of_projects(session, [project])[project.id]
+        failed = chapters.failed_segments(session, project.id)
+        releases = publish.of_project(session, project.id)
+    return render_template(
+        "project.html",
+        project=project,
+        chapters=found,
+        titles={chapter.id: chapter.title for chapter in found},
+        progress=so_far,
+        failed=failed,
+        releases=[release for release in releases if release.chapter_id is None],
+        mp3={release.chapter_id: release for release in releases if release.format == "mp3"},
+    )

@@ -1,0 +1,9 @@
+// What every page starts; each module finds its own elements and does nothing where there are none.
+import "./actions.js";
+import "./choices.js";
+import "./forms.js";
+import "./live.js";
+import "./player.js";
+import "./review.js";
+import "./segments.js";
+import "./upload.js";

@@ -1,0 +1,1 @@
+"""The Chinese of every English sentence, and the tool that keeps the two together."""
