@@ -6,8 +6,9 @@ import tempfile
 import unicodedata
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from flask import Request, current_app, request
 from werkzeug.datastructures import FileStorage
@@ -59,9 +60,24 @@ class BoundedRequest(Request):
         most: Callable[[Settings], int] | None = getattr(view, "most_bytes", None)
         return most(belongings().settings) if most else LARGEST_REQUEST
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._spooled: list[IO[bytes]] = []
+
     def _load_form_data(self) -> None:
         with disk_errors(Path(tempfile.gettempdir())):
             super()._load_form_data()
+
+    def _get_file_stream(self, *args: Any, **options: Any) -> IO[bytes]:
+        stream = super()._get_file_stream(*args, **options)
+        self._spooled.append(stream)
+        return stream
+
+    def close(self) -> None:
+        """Close what was uploaded, also when it was refused half way; a full disk may say so once more."""
+        for stream in self._spooled:
+            with suppress(OSError):
+                stream.close()
 
 
 def keep(store: Store, files: Sequence[FileStorage]) -> list[Upload]:
