@@ -7,11 +7,13 @@ hashes and sounds are checked by the farm.
 from typing import Any
 
 from flask import Blueprint, Flask, request
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.orm import Session
+from werkzeug.routing import IntegerConverter
 
-from dashboard.answers import answer_in_json
+from dashboard.answers import StrictJson, answer_in_json
 from dashboard.belongings import Belongings, belongings
+from dashboard.fields import LARGEST_ID, Strict, number, row_id, small, text, whole
 from dashboard.store_routes import bp as store_routes
 from farm import jobs, rendering, workers
 from farm.errors import Forbidden, LeaseLost
@@ -22,54 +24,53 @@ from farm.tables import Worker, WorkerState
 bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
 
 LARGEST_REQUEST = 2 * 2**20  # bytes
-
-
-class Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-
-def finite(least: float = 0.0, most: float = 1e9) -> Any:
-    return fields.Float(required=True, allow_nan=False, validate=validate.Range(least, most))
+MOST_FACTS = 20_000  # characters of JSON
 
 
 class BeatSchema(Strict):
-    state = fields.Enum(WorkerState, by_value=True, required=True)
-    engine = fields.String(required=True, validate=validate.Length(max=100))
-    fingerprint = fields.String(required=True, validate=validate.Length(max=128))
-    protocol = fields.Integer(required=True)
-    facts = fields.Dict(keys=fields.String(), load_default=dict)
+    state = fields.Enum(WorkerState, by_value=True, required=True, validate=validate.OneOf(workers.REPORTED))
+    engine = text(100, required=True)
+    fingerprint = text(128, required=True)
+    protocol = whole(required=True)
+    facts = fields.Dict(keys=fields.String(), load_default=dict, validate=small(MOST_FACTS))
 
 
 class TokenSchema(Strict):
-    token = fields.String(required=True, validate=validate.Length(max=64))
+    token = text(64, required=True)
 
 
 class RenewSchema(TokenSchema):
-    progress = finite()
-    in_hand = fields.List(fields.Integer(), load_default=list, validate=validate.Length(max=1000))
+    progress = number(0, 1e9, required=True)
+    in_hand = fields.List(row_id(), load_default=list, validate=validate.Length(max=1000))
 
 
 class UploadsSchema(TokenSchema):
     sizes = fields.Dict(
-        keys=fields.Integer(), values=fields.Integer(), required=True, validate=validate.Length(max=1000)
+        keys=fields.Integer(), values=whole(), required=True, validate=validate.Length(max=1000)
     )
 
 
 class ResultSchema(Strict):
-    segment = fields.Integer(required=True)
-    size = fields.Integer()
+    segment = row_id(required=True)
+    size = whole()
     sha256 = fields.String(validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
-    seconds = fields.Float(allow_nan=False)
-    busy_s = fields.Float(allow_nan=False, validate=validate.Range(0, 1e6))
-    seed = fields.Integer(validate=validate.Range(-(2**63), 2**63 - 1))
+    seconds = number(0, 1e6)
+    busy_s = number(0, 1e6)
+    seed = whole(-(2**63), LARGEST_ID)
     kind = fields.String(validate=validate.OneOf(["text", "engine", "memory", "timeout"]))
-    reason = fields.String(validate=validate.Length(max=2000))
+    reason = text(2000)
 
 
 class AcceptSchema(TokenSchema):
     results = fields.List(fields.Nested(ResultSchema), required=True, validate=validate.Length(max=1000))
     last = fields.Boolean(load_default=False)
+
+
+class JobId(IntegerConverter):
+    """A number in an address; one that no row can have is not found."""
+
+    def __init__(self, map: Any) -> None:
+        super().__init__(map, max=LARGEST_ID)
 
 
 def caller(session: Session) -> Worker:
@@ -163,6 +164,8 @@ def result_of(said: dict[str, Any]) -> Result:
 
 def create_worker_app(have: Belongings) -> Flask:
     app = Flask(__name__, static_folder=None)
+    app.json = StrictJson(app)
+    app.url_map.converters["int"] = JobId
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.extensions["voicefarm"] = have
     app.register_blueprint(bp)

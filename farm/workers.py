@@ -20,6 +20,7 @@ from farm.tables import Project, Worker, WorkerState
 PROTOCOL = 1
 LOST_AFTER_S = 45.0
 SPEED_MEMORY = 0.3  # weight of the newest measurement in a worker's moving average
+FASTEST = 10_000.0  # x realtime; no worker is believed to be faster
 REPORTED = (WorkerState.READY, WorkerState.BUSY, WorkerState.ASLEEP, WorkerState.ERROR)
 LIVE = (WorkerState.READY, WorkerState.BUSY)
 
@@ -102,5 +103,5 @@ def measured(old: float | None, audio_s: float, busy_s: float) -> float | None:
     """The moving average of a worker's speed after it made `audio_s` of audio in `busy_s`."""
     if busy_s <= 0:
         return old
-    newest = audio_s / busy_s
+    newest = min(audio_s / busy_s, FASTEST)
     return newest if old is None else old + SPEED_MEMORY * (newest - old)
