@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,8 +72,11 @@ def claim(
     return job
 
 
-def leased(session: Session, job: Job) -> list[Segment]:
+def leased(session: Session, job: Job, among: Collection[int] | None = None) -> list[Segment]:
+    """The segments that the job still holds, or those of `among` that it does."""
     mine = select(Segment).where(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
+    if among is not None:
+        mine = mine.where(Segment.id.in_(list(among)))
     return list(session.scalars(mine.order_by(Segment.rank)))
 
 
@@ -110,8 +113,7 @@ def uploads(
         raise Rejected("A take of {size} bytes is not a segment's.", size=too_large[0])
     return {
         segment.id: store.upload_url(object_of(segment, job_id), sizes[segment.id], UPLOAD_EXPIRES_S)
-        for segment in leased(session, job)
-        if segment.id in sizes
+        for segment in leased(session, job, sizes)
     }
 
 
@@ -129,7 +131,7 @@ def accept(
     """
     with begin() as session:
         job = jobs.hold(session, job_id, token)
-        mine = {segment.id: segment for segment in leased(session, job)}
+        mine = {segment.id: segment for segment in leased(session, job, [r.segment for r in results])}
     judged = [judge(store, job_id, mine[r.segment], r) for r in results if r.segment in mine]
     with begin() as session:
         job = jobs.hold(session, job_id, token)
