@@ -47,12 +47,16 @@ def _numbering(chapters: Iterable[Chapter]) -> Iterator[Message]:
         head = parse(chapter.title) or listed(chapter.title) or numeral(chapter.title)
         if head and head.number is not None:
             series.setdefault(head.series, []).append((head, chapter.volume))
-    for heads in series.values():
-        yield from _series(heads)
+    for name, heads in series.items():
+        others = [head for other, found in series.items() if other != name for head, _ in found]
+        yield from _series(heads, {head.number or 0 for head in others if head.level == heads[0][0].level})
 
 
-def _series(heads: Sequence[tuple[Head, str]]) -> Iterator[Message]:
-    """Cut where the numbering starts again, and look at each stretch by itself."""
+def _series(heads: Sequence[tuple[Head, str]], elsewhere: set[int]) -> Iterator[Message]:
+    """Cut where the numbering starts again, and look at each stretch by itself.
+
+    Numbers `elsewhere` are not missing: a bilingual book counts 第一章, Chapter Two, 第三章.
+    """
 
     def label(number: int) -> str:
         return heads[0][0].series.replace("#", str(number))
@@ -61,19 +65,20 @@ def _series(heads: Sequence[tuple[Head, str]]) -> Iterator[Message]:
     for (head, volume), (_, volume_before) in zip(heads, [heads[0], *heads], strict=False):
         number = head.number or 0
         if stretch and number < stretch[-1] and (volume != volume_before or number <= 1):
-            yield from _stretch(stretch, label)
+            yield from _stretch(stretch, label, elsewhere)
             if volume == volume_before:
                 values = {"label": head.label, "last": label(stretch[-1])}
                 yield Message("The numbering starts again at {label} after {last}.", values)
             stretch = []
         stretch.append(number)
-    if len(heads) > 1 and (heads[0][0].number or 0) > 1:
+    if len(heads) > 1 and (heads[0][0].number or 0) > 1 and 1 not in elsewhere:
         yield Message("The numbering starts at {label}.", {"label": heads[0][0].label})
-    yield from _stretch(stretch, label)
+    yield from _stretch(stretch, label, elsewhere)
 
 
-def _stretch(numbers: Sequence[int], label: Callable[[int], str]) -> Iterator[Message]:
-    present = sorted(set(numbers))
+def _stretch(numbers: Sequence[int], label: Callable[[int], str], elsewhere: set[int]) -> Iterator[Message]:
+    between = range(min(numbers, default=0), max(numbers, default=0))
+    present = sorted({*numbers, *elsewhere.intersection(between)})
     gaps = {low + 1: high - 1 for low, high in pairwise(present) if high - low > 1}
     for number, times in sorted(Counter(numbers).items()):
         if times == 2 and gaps.get(number + 1) == number + 1:

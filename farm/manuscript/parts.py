@@ -87,4 +87,4 @@ class Manuscript:
 
 def visible(text: str) -> int:
     """How many characters of `text` are not white space."""
-    return sum(not character.isspace() for character in text)
+    return sum(map(len, text.split()))

@@ -293,6 +293,11 @@ def test_starting_again_is_odd_only_within_a_volume() -> None:
     assert said(*heads, volumes=("卷一", "卷一", "卷二")) == []
 
 
+def test_a_bilingual_book_counts_on_in_either_language() -> None:
+    assert said("第一章", "Chapter Two", "第三章") == []
+    assert said("第一章", "Chapter Two", "第四章") == ["第3章 is missing."]
+
+
 def test_the_list_of_oddities_stays_short() -> None:
     oddities = said(*(f"第{n}章" for n in range(1, 3000, 2)))
     assert len(oddities) == 11
