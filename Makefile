@@ -1,5 +1,6 @@
 # Everything a fresh machine needs: git, make, CPython 3.11 or 3.12 with venv.
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs: a shim may be on PATH without its Python.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c "import venv" 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 DEMO := demo
 CODE := farm tasks models dashboard

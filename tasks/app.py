@@ -21,7 +21,7 @@ def celery_app(name: str, broker_url: str, queues: list[str]) -> Celery:
         broker_connection_max_retries=None,
         task_queues={queue: {} for queue in queues},
         task_ignore_result=True,
-        task_acks_late=False,  # the lease decides, not the broker; a late ack that meets a dead broker wedges Celery
+        task_acks_late=False,  # the lease decides; a late ack that meets a dead broker wedges Celery
         worker_disable_prefetch=True,  # a busy worker leaves the next doorbell to an idle one
         task_publish_retry=False,  # the outbox retries
         task_serializer="json",

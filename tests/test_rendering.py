@@ -59,9 +59,7 @@ def uploaded(
 
 def state_counts(begin: Begin) -> dict[str, int]:
     with begin() as session:
-        return dict(
-            session.execute(select(Segment.state, func.count()).group_by(Segment.state)).all()
-        )
+        return dict(session.execute(select(Segment.state, func.count()).group_by(Segment.state)).all())
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ class ChapterKind(StrEnum):
 
 @dataclass(frozen=True)
 class Chapter:
-    """One chapter or lesson. Paragraphs of `text` are parted by one newline; `* * *` alone is a scene break."""
+    """One chapter or lesson. In `text` a newline ends a paragraph; the line `* * *` is a scene break."""
 
     title: str
     text: str
