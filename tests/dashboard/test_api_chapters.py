@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from builders import chapter, project
 from flask.testing import FlaskClient
-from making import SOUND, Book, finished
 
 from dashboard.belongings import Belongings
 from farm.tables import Chapter, Job, Release
+from tests.dashboard.making import SOUND, Book, finished
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from making import finished
 from marshmallow import Schema
 
 from dashboard.api import schemas
 from dashboard.belongings import Belongings
+from tests.dashboard.making import finished
 
 BYTES = {"type": "string", "format": "binary"}
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from builders import chapter, project, worker
 from flask.testing import FlaskClient
-from making import Book, finished
 
 from dashboard.belongings import Belongings
 from farm import projects
 from farm.projects import Upload
 from farm.tables import Job, Project, Source
+from tests.dashboard.making import Book, finished
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 

@@ -202,3 +202,10 @@ def test_a_hostile_name_travels_through_the_whole_form(script: FlaskClient, have
         (source,) = projects.sources(session, answer.json["id"])
     assert source.filename == "evil.txt"
     assert source.object.startswith("uploads/")
+
+
+def test_uploads_are_limited_by_the_minute_and_say_so(script: FlaskClient) -> None:
+    statuses = [script.post(NEW).status_code for _ in range(61)]
+    assert statuses == [422] * 60 + [429]
+    assert script.post(NEW).json["error"]  # type: ignore[index]
+    assert script.get(NEW).status_code == 200
