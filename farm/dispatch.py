@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ARRAY, Text, and_, any_, func, literal, select
+from sqlalchemy.orm import Session
 
 from farm import batching, chapters, house, jobs, rendering, states, workers
-from farm.db import Begin
+from farm.db import Begin, among
 from farm.tables import (
     Chapter,
     ChapterState,
@@ -101,25 +101,32 @@ def by_turn(session: Session) -> list[Project]:
 def next_segments(session: Session, project: Project) -> list[batching.Waiting]:
     """The project's first ready segments; those whose take exists by now are marked done instead.
 
-    Chapters are locked before segments, as accepts do it.
+    Chapters are locked before segments, as accepts do it. A recipe that is being spoken is left out.
     """
-    twin = aliased(Segment)
-    in_hand = (
-        select(twin.id).where(twin.take_key == Segment.take_key, twin.state == SegmentState.LEASED).exists()
-    )
-    mine = and_(Segment.project_id == project.id, Segment.state == SegmentState.READY, ~in_hand)
-    first = (
-        select(Segment.id, Segment.chapter_id)
-        .where(mine)
-        .order_by(Segment.rank)
-        .limit(batching.MOST_SEGMENTS)
-    )
+    ready = and_(Segment.project_id == project.id, Segment.state == SegmentState.READY)
+    columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.chapter_id)
+    first = select(*columns).where(ready).order_by(Segment.rank).limit(batching.MOST_SEGMENTS)
     found = session.execute(first).all()
-    chapters.lock(session, {chapter for _, chapter in found})
-    here = Segment.id.in_([segment for segment, _ in found])
-    chapters.add(session, chapters.adopt(session, here), [])
-    ready = select(Segment).where(here, Segment.state == SegmentState.READY).order_by(Segment.rank)
-    return rendering.waiting(session.scalars(ready).all())
+    if not found:
+        return []
+    chapters.lock(session, {row.chapter_id for row in found})
+    made = set(chapters.adopt(session, among(Segment.id, [row.id for row in found])))
+    if made:
+        chapters.add(session, sorted(made), [])
+    spoken = in_hand(session, [row.take_key for row in found])
+    return [
+        batching.Waiting(row.id, row.take_key, row.length, row.attempts)
+        for row in found
+        if row.id not in made and row.take_key not in spoken
+    ]
+
+
+def in_hand(session: Session, keys: list[str]) -> set[str | None]:
+    """Which recipes some worker is speaking now. Joined to the query above, it is planned badly."""
+    statement = select(Segment.take_key).where(
+        Segment.take_key == any_(literal(keys, ARRAY(Text))), Segment.state == SegmentState.LEASED
+    )
+    return set(session.scalars(statement))
 
 
 def lease(
@@ -127,9 +134,9 @@ def lease(
 ) -> None:
     cost_s = sum(batching.expected_seconds(segment.length) for segment in batch) / speed
     job = jobs.write(session, JobKind.RENDER, project.id, queue=queue, cost_s=cost_s)
-    chosen = Segment.id.in_([segment.id for segment in batch])
+    chosen = among(Segment.id, [segment.id for segment in batch])
     states.move(session, Segment, chosen, SegmentState.READY, SegmentState.LEASED, job_id=job.id)
-    started = Chapter.id.in_(select(Segment.chapter_id).where(Segment.job_id == job.id))
+    started = Chapter.id.in_(select(Segment.chapter_id).where(rendering.held_by(job)))
     if states.move(session, Chapter, started, ChapterState.PLANNED, ChapterState.RENDERING):
         states.changed(session, project.id)
 

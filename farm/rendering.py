@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from farm import batching, casting, chapters, jobs, states, takes, workers
 from farm.audio.flac import read_audio
 from farm.audio.qa import check_take
-from farm.db import Begin
+from farm.db import Begin, among
 from farm.errors import NotFound, Rejected
 from farm.messages import Message
 from farm.storage import Store, Upload
@@ -65,19 +65,23 @@ def claim(
     mine = leased(session, job)
     batch = batching.cut(waiting(mine), batching.target_seconds(batch_s, worker.speed))
     kept = {item.id for item in batch}
-    surplus = and_(Segment.job_id == job.id, Segment.id.not_in(kept))
+    surplus = and_(Segment.job_id == job.id, ~among(Segment.id, kept))
     states.move(session, Segment, surplus, SegmentState.LEASED, SegmentState.READY, job_id=None)
     job.in_hand = sorted(kept)
     job.cost_s = sum(batching.expected_seconds(item.length) for item in batch) / (worker.speed or 1)
     return job
 
 
-def leased(session: Session, job: Job, among: Collection[int] | None = None) -> list[Segment]:
-    """The segments that the job still holds, or those of `among` that it does."""
-    mine = select(Segment).where(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
-    if among is not None:
-        mine = mine.where(Segment.id.in_(list(among)))
+def leased(session: Session, job: Job, ids: Collection[int] | None = None) -> list[Segment]:
+    """The segments that the job still holds, or those of `ids` that it does."""
+    mine = select(Segment).where(held_by(job))
+    if ids is not None:
+        mine = mine.where(among(Segment.id, ids))
     return list(session.scalars(mine.order_by(Segment.rank)))
+
+
+def held_by(job: Job) -> ColumnElement[bool]:
+    return and_(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
 
 
 def waiting(segments: Sequence[Segment]) -> list[batching.Waiting]:
@@ -235,7 +239,7 @@ def lose(session: Session, job: Job) -> None:
     """Expire a job whose worker was lost: the segments it had in hand count an attempt, the others do not."""
     session.execute(select(Job.id).where(Job.id == job.id).with_for_update())
     in_hand = [segment.id for segment in leased(session, job) if segment.id in job.in_hand]
-    chapters.lock(session, session.scalars(select(Segment.chapter_id).where(Segment.job_id == job.id)).all())
+    chapters.lock(session, session.scalars(select(Segment.chapter_id).where(held_by(job))).all())
     reason = "The worker was lost while speaking this segment."
     failed = fail(session, job, [Unspoken(segment, "lost", reason) for segment in in_hand])
     chapters.add(session, [], failed)

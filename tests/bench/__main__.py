@@ -10,13 +10,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tests.bench import busy, cpu
+from tests.bench import busy, cpu, dispatch, flow
 from tests.bench.figures import Figure, machine, show
 from tests.bench.options import Options
 
 BENCHES: Mapping[str, Callable[[Options], list[Figure]]] = {
     "busy": busy.run,
     "cpu": cpu.run,
+    "flow": flow.run,
+    "dispatch": dispatch.run,
 }
 
 

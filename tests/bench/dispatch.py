@@ -1,0 +1,46 @@
+"""How long one dispatch takes while half a million segments wait."""
+
+import time
+from statistics import median, quantiles
+
+from farm import rendering, workers
+from farm.db import Begin, beginner
+from farm.dispatch import Plan, tick
+from farm.jobs import Times
+from tests.bench import rows
+from tests.bench.figures import Figure
+from tests.bench.options import Options
+from tests.bench.service import serving
+
+PROJECTS = 50
+ROUNDS = 100
+SPEED = 300.0  # x realtime: jobs of 512 segments
+PLAN = Plan(Times(lease_s=3600.0, unclaimed_s=3600.0), batch_s=30.0, house_depth=4)
+
+
+def run(options: Options) -> list[Figure]:
+    with serving() as farm:
+        begin = beginner(farm.settings.database_url)
+        with begin() as session:
+            rows.books(session, PROJECTS, options.ready)
+            rows.crew(session, 1, SPEED)
+        took_ms = [1000 * one_dispatch(begin) for _ in range(ROUNDS + 1)][1:]  # the first cuts two jobs
+    return [
+        Figure(
+            "one dispatch", median(took_ms), "ms", most=20, said=f"median, {options.ready} ready segments"
+        ),
+        Figure("one dispatch", quantiles(took_ms, n=20)[-1], "ms", most=20, said="95th percentile"),
+    ]
+
+
+def one_dispatch(begin: Begin) -> float:
+    """Seconds of a round that finds room for one job; then a worker claims it, and keeps it."""
+    rung: list[tuple[int, str]] = []
+    since = time.monotonic()
+    tick(begin, lambda queue, job_id, token: rung.append((job_id, token)), PLAN)
+    took_s = time.monotonic() - since
+    assert rung, "nothing was dispatched"
+    with begin() as session:
+        (worker,) = workers.live(session)
+        assert rendering.claim(session, worker, *rung[0], PLAN.times, PLAN.batch_s)
+    return took_s

@@ -1,0 +1,77 @@
+"""Many rows at once: running projects full of segments, and workers that were heard of just now."""
+
+from datetime import timedelta
+
+from sqlalchemy import func, insert, literal, select, text, true, update
+from sqlalchemy.orm import Session
+
+from farm import workers
+from farm.db import now
+from farm.planning import RANKS
+from farm.tables import Chapter, Project, Segment, SegmentState, Worker, WorkerState
+from farm.workers import Beat
+from tests import builders
+
+SENTENCE = "他说今天要回家吃饭。"
+LENGTH = 10.0  # spoken characters
+PER_CHAPTER = 100
+
+
+def books(session: Session, projects: int, segments: int) -> None:
+    """Running projects with so many ready segments in all, a hundred to a chapter, no recipe twice."""
+    made = [builders.project(session, title=f"Book {n + 1}") for n in range(projects)]
+    each = max(1, segments // projects // PER_CHAPTER)
+    session.execute(insert(Chapter), [chapter(book, at) for book in made for at in range(each)])
+    fill(session)
+    session.execute(text("ANALYZE"))
+
+
+def chapter(book: Project, position: int) -> dict[str, object]:
+    return {
+        "project_id": book.id,
+        "position": position,
+        "kind": "chapter",
+        "title": f"Chapter {position + 1}",
+        "volume": "",
+        "text": SENTENCE * PER_CHAPTER,
+        "characters": PER_CHAPTER * len(SENTENCE),
+        "included": True,
+        "state": "planned",
+        "segments": PER_CHAPTER,
+        "length": PER_CHAPTER * LENGTH,
+    }
+
+
+def fill(session: Session) -> None:
+    """The segments of every chapter."""
+    at = func.generate_series(0, PER_CHAPTER - 1).table_valued("at").render_derived()
+    take_key = func.encode(func.sha256(func.convert_to(func.concat(Chapter.id, "-", at.c.at), "UTF8")), "hex")
+    values = {
+        Segment.project_id: Chapter.project_id,
+        Segment.chapter_id: Chapter.id,
+        Segment.position: at.c.at,
+        Segment.rank: Chapter.position * RANKS + at.c.at,
+        Segment.role: literal("narrator"),
+        Segment.language: literal("zh"),
+        Segment.display: literal(SENTENCE),
+        Segment.spoken: literal(SENTENCE),
+        Segment.after: literal("sentence"),
+        Segment.length: literal(LENGTH),
+        Segment.sentences: literal([[len(SENTENCE), LENGTH]], Segment.sentences.type),
+        Segment.state: literal(SegmentState.READY.value),
+        Segment.take_key: take_key,
+    }
+    session.execute(
+        insert(Segment).from_select(list(values), select(*values.values()).join_from(Chapter, at, true()))
+    )
+
+
+def crew(session: Session, count: int, speed: float) -> list[str]:
+    """Workers of that speed, heard of for as long as a bench lasts; their secrets."""
+    secrets = [workers.enrol(session, f"worker-{n + 1}", "cpu", local=True) for n in range(count)]
+    for secret in secrets:
+        made = workers.known(session, secret)
+        report = Beat(WorkerState.BUSY, "preview", builders.PIN["fingerprint"], workers.PROTOCOL, {})
+        workers.beat(session, made, report)
+    session.execute(update(Worker).values(speed=speed, last_seen=now + timedelta(days=1)))
+    return secrets
