@@ -57,7 +57,9 @@ def set_up_auth(app: Flask, secret: str) -> None:
         WTF_CSRF_TIME_LIMIT=None,  # pages stay open for days; the token lives as long as the session
     )
     csrf.init_app(app)
-    people.init_app(app)
+    # The proxy itself, because asking for the user may fail, and error pages must still be drawn.
+    people.init_app(app, add_context_processor=False)
+    app.jinja_env.globals["current_user"] = current_user
     limiter.init_app(app)
     app.before_request(guard)
     app.register_blueprint(bp)

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from farm.audio.mastering import Clip, MasteringSettings, master
 from farm.engine import Audio
 from farm.importing import reading, rows
 from farm.manuscript import read
+from farm.manuscript.parts import Manuscript
 from farm.messages import Message
 from farm.storage import Store
 from farm.tables import Chapter, Project, Release, Segment, Take, Worker, WorkerState
@@ -22,7 +24,7 @@ from farm.workers import Beat
 RATE = 22_050
 FINGERPRINT = "f1"
 HOSTILE = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
-REASON = Message("The engine answered with silence {times} times.", {"times": 4})
+REASON = Message("The take is silent.")
 
 
 def murmur(seconds: float, seed: int = 0) -> Audio:
@@ -39,6 +41,11 @@ def flac(audio: Audio) -> bytes:
     return content.getvalue()
 
 
+@cache
+def read_once(path: Path) -> Manuscript:
+    return read(path, path.name)
+
+
 def crew(session: Session) -> None:
     """One worker that is awake and speaks 41 times as fast as it sounds."""
     secret = workers.enrol(session, "attic", "cpu", local=True)
@@ -47,9 +54,11 @@ def crew(session: Session) -> None:
     session.get_one(Worker, worker.id).speed = 41.0
 
 
-def book(session: Session, path: Path, state: str, *, take: int | None = None) -> Project:
+def book(session: Session, store: Store, path: Path, state: str, *, take: int | None = None) -> Project:
     """A project with the chapters of a real manuscript, at most `take` of them ticked."""
-    manuscript = read(path, path.name)
+    manuscript = read_once(path)
+    if manuscript.cover:
+        store.put(f"covers/{path.stem}.jpg", manuscript.cover.content)
     project = Project(
         kind="book",
         state=state,
@@ -60,6 +69,7 @@ def book(session: Session, path: Path, state: str, *, take: int | None = None) -
         pin={"fingerprint": FINGERPRINT, "precision": "fp32"},
         cast={"narrator": voices.preset("narrator").to_json()},
         reading=reading(manuscript),
+        cover=f"covers/{path.stem}.jpg" if manuscript.cover else None,
     )
     session.add(project)
     session.flush()
@@ -142,7 +152,7 @@ def ticked(session: Session, project: Project) -> list[Chapter]:
 
 def running(session: Session, store: Store, path: Path, folder: Path) -> Project:
     """Two chapters finished, one half spoken, one held, the rest waiting."""
-    project = book(session, path, "running")
+    project = book(session, store, path, "running")
     parts = ticked(session, project)
     for chapter in parts[:2]:
         finish(session, store, project, chapter, folder)
@@ -155,7 +165,7 @@ def running(session: Session, store: Store, path: Path, folder: Path) -> Project
 
 
 def finished(session: Session, store: Store, path: Path, folder: Path) -> Project:
-    project = book(session, path, "finished", take=3)
+    project = book(session, store, path, "finished", take=3)
     for chapter in ticked(session, project):
         finish(session, store, project, chapter, folder)
     store.put("releases/1/1.m4b", folder / f"{ticked(session, project)[0].id}.m4a")
@@ -176,16 +186,19 @@ def fill(session: Session, store: Store, data: Path, folder: Path) -> dict[str, 
     crew(session)
     chinese, english = data / "hongloumeng-1-12.gb18030.txt", data / "moby-dick.epub"
     scenes = {
-        "refused": book(session, english, "draft", take=0),
-        "reading": book(session, english, "importing", take=0),
-        "hostile": book(session, english, "review", take=2),
-        "review": book(session, chinese, "review"),
-        "epub": book(session, english, "review"),
-        "paused": book(session, english, "paused", take=9),
+        "refused": book(session, store, english, "draft", take=0),
+        "reading": book(session, store, english, "importing", take=0),
+        "hostile": book(session, store, english, "review", take=2),
+        "review": book(session, store, chinese, "review"),
+        "epub": book(session, store, english, "review"),
+        "paused": book(session, store, english, "paused", take=9),
         "finished": finished(session, store, english, folder),
         "running": running(session, store, chinese, folder),
     }
-    refused = Message("{name} is not text, and no book format of ours.", {"name": "cover.jpg.txt"})
+    refused = Message(
+        "{name} is not text, or not in an encoding known here. Save it as UTF-8 and choose it again.",
+        {"name": "cover.jpg.txt"},
+    )
     scenes["refused"].failure = refused.to_json()
     scenes["hostile"].title = scenes["hostile"].author = HOSTILE
     for chapter in ticked(session, scenes["hostile"]):
