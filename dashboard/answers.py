@@ -14,7 +14,6 @@ from farm.errors import FarmError
 from farm.messages import Message
 
 Say = Callable[[Message], str]
-FORGED = "Send the page's token as X-CSRFToken, or an API token instead of the session: {reason}"
 
 
 class StrictJson(DefaultJSONProvider):
@@ -46,7 +45,11 @@ def as_json(e: Any, say: Say = str) -> ResponseReturnValue:
     if isinstance(e, ValidationError):
         return failed(Message("The request is malformed: {reasons}", {"reasons": e.messages}), 422, say)
     if isinstance(e, CSRFError):
-        return failed(Message(FORGED, {"reason": e.description}), 403, say)
+        forged = Message(
+            "Send the page's token as X-CSRFToken, or an API token instead of the session: {reason}",
+            {"reason": e.description},
+        )
+        return failed(forged, 403, say)
     answer, status = failed(sentence(e), e.code, say)
     headers = {name: value for name, value in e.get_headers() if name != "Content-Type"}
     return answer, status, headers  # Allow, Retry-After
