@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from making import write_zip
 
 from farm.errors import BadManuscript
 from farm.manuscript import archives
 from farm.manuscript.archives import open_checked
+from tests.manuscript.making import write_zip
 
 
 def refusal(source: Path | io.BytesIO) -> str:

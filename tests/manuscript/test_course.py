@@ -9,11 +9,11 @@ import docx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import page, write_epub, write_zip
 
 from farm.errors import BadManuscript
 from farm.manuscript.course import natural_order, read_course
 from farm.manuscript.parts import Manuscript
+from tests.manuscript.making import page, write_epub, write_zip
 
 WORDS = "今天我们来讲这个问题，请大家先看一看。"
 

@@ -11,11 +11,11 @@ from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import write_zip
 
 from farm.errors import BadManuscript
 from farm.manuscript.docx import read_docx
 from farm.manuscript.parts import Manuscript
+from tests.manuscript.making import write_zip
 
 ENTITIES = b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
 

@@ -3,10 +3,9 @@
 import time
 from pathlib import Path
 
-from making import entry, nav, page, write_epub
-
 from farm.manuscript.epub import read_epub
 from farm.manuscript.parts import ChapterKind, Manuscript
+from tests.manuscript.making import entry, nav, page, write_epub
 
 MOBY_DICK = Path(__file__).parents[1] / "data" / "moby-dick.epub"
 NCX = (

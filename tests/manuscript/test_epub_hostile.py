@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from making import CONTAINER, page, write_epub, write_zip
 
 from farm.errors import BadManuscript
 from farm.manuscript.epub import read_epub
 from farm.manuscript.parts import visible
+from tests.manuscript.making import CONTAINER, page, write_epub, write_zip
 
 
 def refusal(path: Path) -> str:

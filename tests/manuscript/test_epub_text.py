@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import entry, nav, page, write_epub
 
 from farm.errors import BadManuscript
 from farm.manuscript.epub import read_epub
 from farm.manuscript.parts import ChapterKind, Manuscript
+from tests.manuscript.making import entry, nav, page, write_epub
 
 
 def reasons(book: Manuscript) -> dict[str, int]:

@@ -6,11 +6,11 @@ import docx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import page, write_epub, write_zip
 
 import farm.manuscript
 from farm.errors import BadManuscript, Rejected
 from farm.manuscript import read
+from tests.manuscript.making import page, write_epub, write_zip
 
 DATA = Path(__file__).parents[1] / "data"
 
