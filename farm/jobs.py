@@ -163,7 +163,8 @@ def unpublished(session: Session, queue_depth: int) -> list[tuple[int, str, str]
     renders = session.execute(waiting.where(Job.queue != HOUSE).order_by(Job.id)).all()
     underway = select(Job.id).where(Job.queue == HOUSE, Job.state.in_(OPEN), Job.published_at.is_not(None))
     room = queue_depth - len(session.scalars(underway).all())
-    urgency = case((Job.kind == JobKind.IMPORT, 0), (Job.kind == JobKind.MASTER, 1), else_=2)
+    # What a person waits for and what keeps render workers fed goes before what takes long.
+    urgency = case((Job.kind.in_([JobKind.IMPORT, JobKind.PLAN]), 0), else_=1)
     house = waiting.where(Job.queue == HOUSE).order_by(urgency, Job.id).limit(max(room, 0))
     return [*renders, *session.execute(house).all()]
 

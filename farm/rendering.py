@@ -159,7 +159,7 @@ def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result
         audio = read_audio(io.BytesIO(content))
     except (Rejected, NotFound) as e:
         return Unspoken(result.segment, "upload", str(e))
-    trouble = check_take(audio, segment.length, segment.language)
+    trouble = check_take(audio, segment.length, segment.language, sentences=len(segment.sentences))
     return (
         Unspoken(result.segment, "audio", str(trouble)) if trouble else replace(result, seconds=audio.seconds)
     )

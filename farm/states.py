@@ -3,11 +3,12 @@
 import json
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, null, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from farm.db import notify
-from farm.tables import Chapter, Job, Project, Row, Segment, Worker
+from farm.messages import Message
+from farm.tables import Chapter, Event, Job, Project, Row, Segment, Worker
 
 MOVES: dict[type[Row], dict[str, set[str]]] = {
     Project: {
@@ -92,7 +93,24 @@ def move(
         .returning(table.id)
         .execution_options(synchronize_session=False)
     )
-    return sorted(session.scalars(statement))
+    moved = sorted(session.scalars(statement))
+    if table in (Project, Chapter):
+        remember(session, table, moved, new)
+    return moved
+
+
+def remember(session: Session, table: type[Row], moved: list[int], new: str) -> None:
+    """Write the projects' history; segments and jobs are too many to be told one by one."""
+    if table is Project:
+        told: Any = (
+            select(Project.id, null(), Project.title).where(Project.id.in_(moved)).order_by(Project.id)
+        )
+    else:
+        ours = Chapter.id.in_(moved)
+        told = select(Chapter.project_id, Chapter.id, Chapter.title).where(ours).order_by(Chapter.id)
+    for project, chapter, title in session.execute(told):
+        what = Message("“{title}” is {state}.", {"title": title, "state": new})
+        session.add(Event(project_id=project, chapter_id=chapter, what=what.to_json()))
 
 
 def changed(session: Session, project_id: int) -> None:

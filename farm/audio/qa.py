@@ -13,7 +13,7 @@ SECONDS_PER_CHARACTER: Mapping[str, float] = {"zh": 0.23, "en": 0.19, "ja": 0.16
 SHORTEST, LONGEST = 0.5, 2.5
 """Of the expected duration, between which every voice and engine stays."""
 ALLOWANCE_S = 1.0
-"""A short take may pause or swallow that much without being wrong."""
+"""A short take may swallow that much, and pause that much at each sentence, without being wrong."""
 RUNAWAY_S = 0.8
 """Per spoken character; no one speaks that slowly."""
 NEAR_SILENCE_DB = -40.0
@@ -22,13 +22,15 @@ FULL_SCALE = 0.9995
 CLIPPED_SHARE = 0.002
 
 
-def check_take(audio: Audio, characters: float, language: str, pace: float = 1.0) -> Message | None:
+def check_take(
+    audio: Audio, characters: float, language: str, pace: float = 1.0, sentences: int = 1
+) -> Message | None:
     """What is wrong with a take of so many spoken characters, or None. `pace` 2.0 is twice as fast."""
     if not len(audio.samples):
         return Message("The take is empty.")
     if not np.isfinite(audio.samples).all():
         return Message("The take has samples that are not numbers.")
-    return _check_level(audio) or _check_duration(audio.seconds, characters, language, pace)
+    return _check_level(audio) or _check_duration(audio.seconds, characters, language, pace, sentences)
 
 
 def _check_level(audio: Audio) -> Message | None:
@@ -52,12 +54,14 @@ def _loudest(audio: Audio) -> float:
     return float(np.sqrt(np.einsum("th,th->t", whole, whole).max() / hop))
 
 
-def _check_duration(seconds: float, characters: float, language: str, pace: float) -> Message | None:
+def _check_duration(
+    seconds: float, characters: float, language: str, pace: float, sentences: int
+) -> Message | None:
     expected = characters * SECONDS_PER_CHARACTER.get(language, 0.2) / pace
     values = {"seconds": round(seconds, 1), "expected": round(expected, 1)}
     if seconds > max(characters * RUNAWAY_S / min(pace, 1.0), 2 * ALLOWANCE_S):
         return Message("The take runs away: {seconds} s where about {expected} s were expected.", values)
-    if seconds > LONGEST * expected + ALLOWANCE_S:
+    if seconds > LONGEST * expected + ALLOWANCE_S * max(sentences, 1):
         return Message("The take is too long: {seconds} s where about {expected} s were expected.", values)
     if seconds < SHORTEST * expected - ALLOWANCE_S:
         return Message("The take is too short: {seconds} s where about {expected} s were expected.", values)

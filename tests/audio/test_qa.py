@@ -71,3 +71,8 @@ def test_ten_seconds_are_checked_in_two_milliseconds() -> None:
         assert check_take(take, 45, "zh") is None
         times.append(time.thread_time() - start)
     assert min(times) < 0.002
+
+
+def test_many_short_exclamations_may_pause_between_them() -> None:
+    assert "too long" in complaint(speech(6.1), 10.1, "en")
+    assert check_take(speech(6.1), 10.1, "en", sentences=3) is None
