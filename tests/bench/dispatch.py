@@ -3,10 +3,14 @@
 import time
 from statistics import median, quantiles
 
-from farm import rendering, workers
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from farm import jobs, rendering, states, workers
 from farm.db import Begin, beginner
 from farm.dispatch import Plan, tick
 from farm.jobs import Times
+from farm.tables import Job, JobState, Segment, SegmentState
 from tests.bench import rows
 from tests.bench.figures import Figure
 from tests.bench.options import Options
@@ -34,7 +38,7 @@ def run(options: Options) -> list[Figure]:
 
 
 def one_dispatch(begin: Begin) -> float:
-    """Seconds of a round that finds room for one job; then a worker claims it, and keeps it."""
+    """Seconds of a round that finds room for one job; then a worker ends its job and claims that one."""
     rung: list[tuple[int, str]] = []
     since = time.monotonic()
     tick(begin, lambda queue, job_id, token: rung.append((job_id, token)), PLAN)
@@ -42,5 +46,14 @@ def one_dispatch(begin: Begin) -> float:
     assert rung, "nothing was dispatched"
     with begin() as session:
         (worker,) = workers.live(session)
+        end_jobs(session)
         assert rendering.claim(session, worker, *rung[0], PLAN.times, PLAN.batch_s)
     return took_s
+
+
+def end_jobs(session: Session) -> None:
+    """As the accepts of a whole job would, but for the takes."""
+    for job in session.scalars(select(Job).where(Job.state == JobState.RUNNING)):
+        held = rendering.held_by(job)
+        states.move(session, Segment, held, SegmentState.LEASED, SegmentState.DONE, job_id=None)
+        jobs.end(session, job, JobState.DONE)
