@@ -3,8 +3,17 @@ import { notice } from "./notices.js";
 
 export const csrf = () => document.querySelector("meta[name=csrf]").content;
 
-/** The answer's JSON, or null after saying what went wrong. */
-export async function call(method, path, body) {
+let last = Promise.resolve();
+
+/** The answer's JSON, or null after saying what went wrong. What changes something goes out one at a time,
+ * in the order a person did it: a field that is left by pressing Start is saved before the start. */
+export function call(method, path, body) {
+  if (method === "GET") return send(method, path, body);
+  last = last.then(() => send(method, path, body));
+  return last;
+}
+
+async function send(method, path, body) {
   const headers = { "X-CSRFToken": csrf(), Accept: "application/json" };
   if (body !== undefined && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
   let answer;

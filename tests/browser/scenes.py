@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from farm.storage import Store
 from farm.tables import Chapter, Project, Release, Segment, Take, Worker, WorkerState
 from farm.workers import Beat
 
+NAMES = ("refused", "reading", "hostile", "review", "epub", "paused", "finished", "running")
 RATE = 22_050
 FINGERPRINT = "f1"
 HOSTILE = "<script>document.title = 'taken'</script><img src=x onerror=alert(1)>"
@@ -66,6 +68,7 @@ def book(session: Session, store: Store, path: Path, state: str, *, take: int | 
         author=manuscript.author,
         language=manuscript.language,
         engine="preview",
+        started_at=datetime.now(UTC) if state in ("running", "paused", "finished") else None,
         pin={"fingerprint": FINGERPRINT, "precision": "fp32"},
         cast={"narrator": voices.preset("narrator").to_json()},
         reading=reading(manuscript),
@@ -82,7 +85,7 @@ def book(session: Session, store: Store, path: Path, state: str, *, take: int | 
 
 
 def plan(session: Session, project: Project, chapter: Chapter) -> list[Segment]:
-    text = chapters.preview(session, chapter.id, 1500)
+    text = chapters.preview(session, chapter.id, 700)
     planned = planning.plan_chapter(chapter.title, text, planning.settings_of(project))
     planning.write(session, project, chapter, planned)
     session.refresh(chapter)
@@ -165,7 +168,7 @@ def running(session: Session, store: Store, path: Path, folder: Path) -> Project
 
 
 def finished(session: Session, store: Store, path: Path, folder: Path) -> Project:
-    project = book(session, store, path, "finished", take=3)
+    project = book(session, store, path, "finished", take=2)
     for chapter in ticked(session, project):
         finish(session, store, project, chapter, folder)
     store.put("releases/1/1.m4b", folder / f"{ticked(session, project)[0].id}.m4a")
@@ -182,7 +185,7 @@ def finished(session: Session, store: Store, path: Path, folder: Path) -> Projec
 
 
 def fill(session: Session, store: Store, data: Path, folder: Path) -> dict[str, int]:
-    """Every scene; the ids of its projects by name."""
+    """Every scene; the ids of its projects by name, of a finished `chapter` and of one that is `held`."""
     crew(session)
     chinese, english = data / "hongloumeng-1-12.gb18030.txt", data / "moby-dick.epub"
     scenes = {
@@ -204,4 +207,5 @@ def fill(session: Session, store: Store, data: Path, folder: Path) -> dict[str, 
     for chapter in ticked(session, scenes["hostile"]):
         chapter.title = HOSTILE
     session.flush()
-    return {name: project.id for name, project in scenes.items()}
+    parts = ticked(session, scenes["running"])
+    return {name: scenes[name].id for name in NAMES} | {"chapter": parts[0].id, "held": parts[3].id}
