@@ -17,6 +17,7 @@ from dashboard.fields import LARGEST_ID, Strict, number, row_id, small, text, wh
 from dashboard.store_routes import bp as store_routes
 from farm import jobs, rendering, workers
 from farm.errors import Forbidden, LeaseLost
+from farm.protocol import PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
 from farm.settings import Settings
 from farm.tables import Worker, WorkerState
@@ -100,7 +101,7 @@ def mine(session: Session, job_id: int, token: str) -> Worker:
 
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    return {"protocol": workers.PROTOCOL}
+    return {"protocol": PROTOCOL}
 
 
 @bp.post("/beat")

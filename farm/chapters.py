@@ -43,20 +43,21 @@ def recount(session: Session, chapter_ids: Collection[int]) -> None:
     failed = Segment.state == SegmentState.FAILED
     counts = (
         select(
-            Segment.chapter_id,
-            func.count().label("segments"),
+            Chapter.id,
+            func.count(Segment.id).label("segments"),
             func.count().filter(done).label("done"),
             func.count().filter(failed).label("failed"),
-            func.sum(Segment.length).label("length"),
+            func.coalesce(func.sum(Segment.length), 0).label("length"),
             func.coalesce(func.sum(Segment.length).filter(done), 0).label("length_done"),
         )
-        .where(Segment.chapter_id.in_(chapter_ids))
-        .group_by(Segment.chapter_id)
+        .outerjoin(Segment, Segment.chapter_id == Chapter.id)
+        .where(Chapter.id.in_(chapter_ids))
+        .group_by(Chapter.id)
         .subquery()
     )
     session.execute(
         update(Chapter)
-        .where(Chapter.id == counts.c.chapter_id)
+        .where(Chapter.id == counts.c.id)
         .values(
             segments=counts.c.segments,
             segments_done=counts.c.done,
@@ -101,7 +102,7 @@ def settle(session: Session, chapter_ids: Collection[int]) -> None:
     """Send complete chapters to mastering, hold those with failed segments and nothing left to speak."""
     ours = Chapter.id.in_(chapter_ids)
     open_states = (ChapterState.PLANNED, ChapterState.RENDERING)
-    complete = and_(ours, Chapter.segments_done == Chapter.segments, Chapter.segments > 0)
+    complete = and_(ours, Chapter.segments_done == Chapter.segments)
     for chapter_id in states.move(
         session, Chapter, complete, open_states, ChapterState.MASTERING, failure=None
     ):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -149,8 +148,10 @@ def collect(begin: Begin, store: Store, project_id: int, request: Request, out: 
     targets = [out] if len(found) == 1 else [numbered(out, at, len(found)) for at in range(len(found))]
     for release, target in zip(found, targets, strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
-        store.fetch(release.object, target)
-        shutil.copymode(__file__, target)
+        partial = target.with_name(f"{target.name}.part")
+        with store.open(release.object) as body, partial.open("wb") as file:
+            file.writelines(body)
+        partial.replace(target)
     return targets
 
 

@@ -40,9 +40,9 @@ def write(session: Session, project: Project, chapter: Chapter, segments: list[P
     """Replace a chapter's segments; those whose take exists are done at once."""
     chapters.lock(session, [chapter.id])
     session.execute(delete(Segment).where(Segment.chapter_id == chapter.id))
-    session.execute(
-        insert(Segment), [row(project, chapter, at, segment) for at, segment in enumerate(segments)]
-    )
+    rows = [row(project, chapter, at, segment) for at, segment in enumerate(segments)]
+    if rows:  # a chapter without a word has none, and an INSERT of nothing is not nothing
+        session.execute(insert(Segment), rows)
     chapters.adopt(session, Segment.chapter_id == chapter.id)
     states.move(
         session, Chapter, Chapter.id == chapter.id, ChapterState.DRAFT, ChapterState.PLANNED, failure=None

@@ -31,6 +31,8 @@ from farm.text.lexicon import Lexicon
 KINDS = ("book", "course")
 MOST_EVENTS = 200
 LANGUAGES = ("zh", "en", "ja", "ko")
+NARRATED_BY = "AI voice (Voicefarm)"
+"""Until a person says otherwise: listeners are told that no human reads."""
 WORDS = ("title", "author", "narrator", "description")
 """What may be changed at any time; it reaches the files at the next publishing."""
 SHAPING = ("language", "one_sentence", "cast", "mastering", "lexicon", "seed")
@@ -70,6 +72,7 @@ def create(
         raise Rejected("A book is one file; a course may be several. You sent {n}.", n=len(uploads))
     title = PurePosixPath(uploads[0].filename).stem
     project = Project(kind=kind, state=ProjectState.DRAFT, title=title, engine=engine, owner_id=owner_id)
+    project.narrator = NARRATED_BY
     project.cast = {NARRATOR: voices.preset("narrator").to_json()}
     if engine == "preview":
         project.mastering = {"aac_coder": "fast"}  # a preview's sound does not repay the slower coder

@@ -15,9 +15,9 @@ from farm import states
 from farm.db import now
 from farm.errors import Forbidden, Rejected
 from farm.gpu import CLASSES
+from farm.protocol import PROTOCOL
 from farm.tables import Project, Worker, WorkerState
 
-PROTOCOL = 1
 LOST_AFTER_S = 45.0
 SPEED_MEMORY = 0.3  # weight of the newest measurement in a worker's moving average
 FASTEST = 10_000.0  # x realtime; no worker is believed to be faster

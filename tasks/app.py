@@ -37,7 +37,7 @@ def celery_app(name: str, broker_url: str, queues: list[str]) -> Celery:
     return app
 
 
-def consume(app: Celery, name: str, queues: list[str], processes: int) -> list[str]:
+def consume(app: Celery, name: str, queues: list[str], processes: int, log_level: str) -> list[str]:
     """The arguments of a worker process that speaks to nobody but its queues."""
     return [
         "worker",
@@ -48,5 +48,5 @@ def consume(app: Celery, name: str, queues: list[str], processes: int) -> list[s
         "--without-gossip",
         "--without-mingle",
         "--without-heartbeat",
-        "--loglevel=INFO",
+        f"--loglevel={log_level}",
     ]

@@ -43,4 +43,4 @@ def work(job_id: int, token: str) -> None:
 
 
 if __name__ == "__main__":
-    app.worker_main(consume(app, "house", [HOUSE], settings().house_workers))
+    app.worker_main(consume(app, "house", [HOUSE], settings().house_workers, settings().log_level))

@@ -15,6 +15,7 @@ from celery.signals import worker_process_init, worker_ready, worker_shutting_do
 import models
 from farm.engine import Engine
 from farm.errors import FarmError
+from farm.protocol import PROTOCOL
 from farm.settings import settings
 from farm.tether import die_with_parent
 from tasks.app import celery_app, consume
@@ -22,7 +23,6 @@ from tasks.client import FarmClient
 from tasks.speaking import speak_job
 
 log = logging.getLogger(__name__)
-PROTOCOL = 1
 config = settings()
 queues = [f"render.{config.worker_class}", f"w.{config.worker_name}"]
 app = celery_app("render", config.broker_url, queues)
@@ -92,4 +92,4 @@ def report() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    app.worker_main(consume(app, config.worker_name, queues, 1))
+    app.worker_main(consume(app, config.worker_name, queues, 1, config.log_level))

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from farm import workers
 from farm.planning import RANKS
+from farm.protocol import PROTOCOL
 from farm.tables import Chapter, Project, Segment, Worker, WorkerState
 from farm.workers import Beat
 
@@ -77,7 +78,7 @@ def worker(session: Session, name: str = "w1", gpu_class: str = "cpu", speed: fl
     """A worker that was heard of just now."""
     secret = workers.enrol(session, name, gpu_class, local=True)
     made = workers.known(session, secret)
-    workers.beat(session, made, Beat(WorkerState.READY, "preview", PIN["fingerprint"], workers.PROTOCOL, {}))
+    workers.beat(session, made, Beat(WorkerState.READY, "preview", PIN["fingerprint"], PROTOCOL, {}))
     made.speed = speed
     session.flush()
     session.refresh(made)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from farm import chapters, house, jobs, oneshot, projects, publish, rendering, takes
+from farm import chapters, house, jobs, oneshot, projects, publish, rendering, states, takes
 from farm.audio.flac import write_flac
 from farm.audio.probe import probe
 from farm.db import Begin
@@ -267,6 +267,21 @@ def test_a_cancelled_project_resumes_with_the_house_work_it_lacks(
         projects.start(session, project_id)
         projects.cancel(session, project_id)
         assert session.scalars(select(Job).where(Job.state.in_(jobs.OPEN))).all() == []
+        projects.resume(session, project_id)
+    work_off(begin, store)
+    speak_everything(begin, store)
+    work_off(begin, store)
+    assert state_of(begin, project_id) == "finished"
+
+
+def test_a_chapter_without_a_word_does_not_stop_the_book(begin: Begin, store: Store, tmp_path: Path) -> None:
+    project_id = started(begin, store, tmp_path)
+    with begin() as session:
+        wordless = session.scalars(select(Chapter).order_by(Chapter.id)).first()
+        assert wordless is not None
+        wordless.text = wordless.title = ""
+        projects.cancel(session, project_id)
+        states.move(session, Chapter, Chapter.id == wordless.id, "planned", "draft")
         projects.resume(session, project_id)
     work_off(begin, store)
     speak_everything(begin, store)

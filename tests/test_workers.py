@@ -4,6 +4,7 @@ from sqlalchemy import func
 from farm import workers
 from farm.db import Begin
 from farm.errors import Forbidden, Rejected
+from farm.protocol import PROTOCOL
 from farm.tables import Worker, WorkerState
 from farm.workers import Beat, can_serve, measured
 from tests import builders
@@ -38,7 +39,7 @@ def test_a_worker_not_heard_of_is_not_counted_on(begin: Begin) -> None:
 def test_whatever_a_worker_reports_is_what_it_is(begin: Begin, beat: str) -> None:
     with begin() as session:
         worker = builders.worker(session)
-        workers.beat(session, worker, Beat(WorkerState(beat), "preview", "f", workers.PROTOCOL, {}))
+        workers.beat(session, worker, Beat(WorkerState(beat), "preview", "f", PROTOCOL, {}))
         session.refresh(worker)
         assert worker.state == beat
 

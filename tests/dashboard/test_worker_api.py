@@ -16,13 +16,14 @@ from dashboard.worker_api import LARGEST_REQUEST, create_worker_app
 from farm import jobs, workers
 from farm.audio.flac import write_flac
 from farm.engine import Audio
+from farm.protocol import PROTOCOL
 from farm.tables import Chapter, Job, JobKind, Segment, Worker
 
 BEAT = {
     "state": "ready",
     "engine": "preview",
     "fingerprint": PIN["fingerprint"],
-    "protocol": workers.PROTOCOL,
+    "protocol": PROTOCOL,
 }
 
 
