@@ -1,6 +1,6 @@
 """Projects: the list, a new one, its review before the start and its progress after it."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.belongings import belongings
@@ -12,16 +12,21 @@ from farm.voices import PRESETS
 
 bp = Blueprint("projects", __name__)
 
+PAGE = 50  # projects on a page of the list
+HISTORY = 40  # events on a project's page
 UNREAD = (ProjectState.DRAFT, ProjectState.IMPORTING)
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    skipped = max(request.args.get("after", 0, type=int), 0)
     with belongings().begin() as session:
         listed = projects.listed(session)
-        progresses = progress.of_projects(session, listed)
-        bound = publish.of_projects(session, [project.id for project in listed])
-    return render_template("projects.html", projects=listed, progress=progresses, bound=bound)
+        shown = listed[skipped : skipped + PAGE]
+        so_far = progress.of_projects(session, shown)
+        bound = publish.of_projects(session, [project.id for project in shown])
+    more = skipped + PAGE if len(listed) > skipped + PAGE else None
+    return render_template("projects.html", projects=shown, progress=so_far, bound=bound, more=more)
 
 
 @bp.get("/projects/new")
@@ -64,12 +69,14 @@ def follow(project: Project) -> ResponseReturnValue:
         so_far = progress.of_projects(session, [project])[project.id]
         failed = chapters.failed_segments(session, project.id)
         releases = publish.of_project(session, project.id)
+        history = projects.history(session, project.id)[:HISTORY]
     return render_template(
         "project.html",
         project=project,
         chapters=found,
         titles={chapter.id: chapter.title for chapter in found},
         progress=so_far,
+        history=history,
         failed=failed,
         releases=[release for release in releases if release.chapter_id is None],
         mp3={release.chapter_id: release for release in releases if release.format == "mp3"},

@@ -6,4 +6,5 @@ import "./live.js";
 import "./player.js";
 import "./review.js";
 import "./segments.js";
+import "./times.js";
 import "./upload.js";

@@ -18,6 +18,7 @@ from farm.importing import reading, rows
 from farm.manuscript import read
 from farm.manuscript.parts import Manuscript
 from farm.messages import Message
+from farm.protocol import PROTOCOL
 from farm.storage import Store
 from farm.tables import Chapter, Project, Release, Segment, Take, Worker, WorkerState
 from farm.workers import Beat
@@ -52,7 +53,7 @@ def crew(session: Session) -> None:
     """One worker that is awake and speaks 41 times as fast as it sounds."""
     secret = workers.enrol(session, "attic", "cpu", local=True)
     worker = workers.known(session, secret)
-    workers.beat(session, worker, Beat(WorkerState.READY, "preview", FINGERPRINT, workers.PROTOCOL, {}))
+    workers.beat(session, worker, Beat(WorkerState.READY, "preview", FINGERPRINT, PROTOCOL, {}))
     session.get_one(Worker, worker.id).speed = 41.0
 
 

@@ -15,7 +15,7 @@ from dashboard import create_app
 from dashboard.belongings import Belongings
 from dashboard.pages import figures
 from dashboard.translations import catalogue
-from farm import chapters, users
+from farm import chapters, projects, users
 from farm.db import Begin, beginner
 from farm.messages import Message
 from farm.tables import Segment
@@ -75,7 +75,30 @@ def test_the_strip_is_as_wide_as_the_chapters_are_long(browser: FlaskClient, beg
     page = browser.get("/").text
     widths = [float(width) for width in re.findall(r"--w:([\d.]+)", page)]
     assert widths[0] == 30
+    assert 5 < widths[1] < 10  # three short sentences, not spoken yet
     assert re.search(r'aria-label="A book: \d+ % done', page)
+
+
+def test_a_projects_history_is_told(browser: FlaskClient, begin: Begin) -> None:
+    with begin() as session:
+        book = project(session)
+        projects.pause(session, book.id)
+    page = browser.get(f"/projects/{book.id}").text
+    history = page[page.index('class="history"') :]
+    assert "paused" in history[: history.index("</ol>")]
+
+
+def test_a_long_list_is_paged(browser: FlaskClient, begin: Begin) -> None:
+    with begin() as session:
+        for at in range(52):
+            project(session, title=f"Book {at}", state="review")
+    first = browser.get("/").text
+    assert first.count("data-project=") == 50
+    older = re.search(r'href="(/\?after=\d+)"', first)
+    assert older
+    rest = browser.get(older[1]).text
+    assert rest.count("data-project=") == 2
+    assert "after=" not in rest.split("<main")[1]
 
 
 def test_a_failed_segment_shows_why_and_how_to_go_on(browser: FlaskClient, begin: Begin) -> None:
