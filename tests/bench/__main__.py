@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tests.bench import busy, cpu, dispatch, flow, memory
+from tests.bench import busy, cpu, dispatch, flow, memory, pages
 from tests.bench.figures import Figure, machine, show
 from tests.bench.options import Options
 
@@ -20,6 +20,7 @@ BENCHES: Mapping[str, Callable[[Options], list[Figure]]] = {
     "flow": flow.run,
     "dispatch": dispatch.run,
     "memory": memory.run,
+    "pages": pages.run,
 }
 
 

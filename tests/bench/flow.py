@@ -40,7 +40,7 @@ def run(options: Options) -> list[Figure]:
     with serving("api") as farm:
         begin = beginner(farm.settings.database_url)
         with begin() as session:
-            rows.books(session, PROJECTS, options.segments)
+            rows.books(session, rows.shared(options.segments, PROJECTS))
             secrets = rows.crew(session, WORKERS, SPEED)
         shelf = Shelf(begin, Path(farm.settings.store))
         since = time.monotonic()

@@ -1,5 +1,6 @@
 """Many rows at once: running projects full of segments, and workers that were heard of just now."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, insert, literal, select, text, true, update
@@ -8,6 +9,7 @@ from sqlalchemy.orm import Session
 from farm import workers
 from farm.db import now
 from farm.planning import RANKS
+from farm.protocol import PROTOCOL
 from farm.tables import Chapter, Project, Segment, SegmentState, Worker, WorkerState
 from farm.workers import Beat
 from tests import builders
@@ -17,13 +19,18 @@ LENGTH = 10.0  # spoken characters
 PER_CHAPTER = 100
 
 
-def books(session: Session, projects: int, segments: int) -> None:
-    """Running projects with so many ready segments in all, a hundred to a chapter, no recipe twice."""
-    made = [builders.project(session, title=f"Book {n + 1}") for n in range(projects)]
-    each = max(1, segments // projects // PER_CHAPTER)
-    session.execute(insert(Chapter), [chapter(book, at) for book in made for at in range(each)])
+def books(session: Session, chapters: Sequence[int]) -> None:
+    """A running project for each number of chapters, with a hundred ready segments a chapter; all differ."""
+    made = [builders.project(session, title=f"Book {n + 1}") for n in range(len(chapters))]
+    counted = zip(made, chapters, strict=True)
+    session.execute(insert(Chapter), [chapter(book, at) for book, count in counted for at in range(count)])
     fill(session)
     session.execute(text("ANALYZE"))
+
+
+def shared(segments: int, projects: int) -> list[int]:
+    """How many chapters each project gets for so many segments in all."""
+    return [max(1, segments // projects // PER_CHAPTER)] * projects
 
 
 def chapter(book: Project, position: int) -> dict[str, object]:
@@ -71,7 +78,7 @@ def crew(session: Session, count: int, speed: float) -> list[str]:
     secrets = [workers.enrol(session, f"worker-{n + 1}", "cpu", local=True) for n in range(count)]
     for secret in secrets:
         made = workers.known(session, secret)
-        report = Beat(WorkerState.BUSY, "preview", builders.PIN["fingerprint"], workers.PROTOCOL, {})
+        report = Beat(WorkerState.BUSY, "preview", builders.PIN["fingerprint"], PROTOCOL, {})
         workers.beat(session, made, report)
     session.execute(update(Worker).values(speed=speed, last_seen=now + timedelta(days=1)))
     return secrets

@@ -111,7 +111,7 @@ def notes(begin: Begin, wall_s: float, cpu_s: Mapping[str, float]) -> Run:
             between_jobs_s=median(between) if between else 0.0,
             segments=session.scalars(select(func.count(Segment.id))).one(),
             cpu_s=cpu_s,
-            stages_s={kind: spent or 0.0 for kind, spent in session.execute(house).tuples()},
+            stages_s={kind: spent or 0.0 for kind, spent in session.execute(house)},
             engine_s=0.0,
             encoder_s=0.0,
         )
