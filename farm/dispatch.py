@@ -73,7 +73,8 @@ def fill(session: Session, crew: list[Worker], batch_s: float) -> None:
 
 def cut_one(session: Session, crew: list[Worker], queue: str, target_s: float, speed: float) -> bool:
     """Write the next render job for a class; False when no project has work for it."""
-    for project in by_turn(session):
+    for project_id in by_turn(session, {worker.engine for worker in crew}):
+        project = session.get_one(Project, project_id)
         if not any(workers.can_serve(worker, project) for worker in crew):
             continue
         batch = batching.cut(next_segments(session, project), target_s)
@@ -83,8 +84,8 @@ def cut_one(session: Session, crew: list[Worker], queue: str, target_s: float, s
     return False
 
 
-def by_turn(session: Session) -> list[Project]:
-    """Running projects that have ready segments: highest priority first, then the least served."""
+def by_turn(session: Session, engines: set[str]) -> list[int]:
+    """Running projects that have ready segments: highest priority first, then the least served; their ids."""
     open_jobs = and_(Job.project_id == Project.id, Job.kind == JobKind.RENDER, Job.state.in_(jobs.OPEN))
     served = select(func.coalesce(func.sum(Job.cost_s), 0)).where(open_jobs).scalar_subquery()
     ready = (
@@ -92,7 +93,7 @@ def by_turn(session: Session) -> list[Project]:
         .where(Segment.project_id == Project.id, Segment.state == SegmentState.READY)
         .exists()
     )
-    statement = select(Project).where(Project.state == "running", ready)
+    statement = select(Project.id).where(Project.state == "running", Project.engine.in_(engines), ready)
     return list(
         session.scalars(statement.order_by(Project.priority.desc(), served / Project.weight, Project.id))
     )
