@@ -3,6 +3,7 @@ import { fill, hours, percent, timeOfDay } from "./numbers.js";
 import { refresh } from "./refresh.js";
 
 const POLL_MS = 3000;
+const POLLS = 10; // before the stream is tried again
 const REDRAW_MS = 700;
 const SETTLE_MS = 600; // who only passes through a page opens no stream
 const root = document.querySelector("[data-stream]");
@@ -26,10 +27,10 @@ function close() {
   clearTimeout(timer);
 }
 
-async function poll() {
+async function poll(left = POLLS) {
   const answer = await fetch(root.dataset.poll, { headers: { Accept: "application/json" } }).catch(() => null);
   if (answer?.ok) for (const project of [await answer.json()].flat()) apply(project);
-  timer = setTimeout(poll, POLL_MS);
+  timer = left ? setTimeout(poll, POLL_MS, left - 1) : setTimeout(open, POLL_MS);
 }
 
 const place = (id) => document.querySelector(`[data-project="${id}"]`);

@@ -4,7 +4,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,13 +13,12 @@ import scenes
 from farms import Farm, farm_up
 from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import text
-from visits import LAPTOP, link, sign_in
+from visits import LAPTOP, Look, Scenes, sign_in
 from werkzeug.serving import make_server
 
 from dashboard import create_app
 from dashboard.belongings import Belongings
 from dashboard.live import NAME
-from farm.db import Begin
 from farm.embedded import Servers
 from farm.settings import Settings
 from farm.tables import Row
@@ -28,8 +26,6 @@ from farm.tables import Row
 DATA = Path(__file__).parents[1] / "data"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-
-Look = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
@@ -42,19 +38,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
         browser.close()
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """A dashboard in this process. `ids` names its projects, and `chapter` is one that is finished."""
-
-    address: str
-    begin: Begin
-    ids: dict[str, int]
-
-    @property
-    def link(self) -> str:
-        return link(self.begin, self.address)
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import scenes
-from conftest import Look, Scenes
 from playwright.sync_api import Page, expect
-from visits import LAPTOP, PHONE, sign_in
+from visits import LAPTOP, PHONE, Look, Scenes, sign_in
 
 from farm import chapters, states
 from farm.tables import Chapter, Project
