@@ -46,6 +46,7 @@ def test_a_book_is_uploaded_reviewed_spoken_heard_and_downloaded(
     hear(page)
     saved = save(page.locator(".releases .save").first, tmp_path / "book.m4b")
     assert [chapter.title for chapter in probe(saved).chapters] == ticked
+    assert probe(one_mp3(page, tmp_path)).codec.startswith("mp3")
 
 
 def tick_the_shortest(page: Page, n: int) -> list[str]:
@@ -94,6 +95,15 @@ def save(file: Locator, where: Path) -> Path:
         file.click()
     saving.value.save_as(where)
     return where
+
+
+def one_mp3(page: Page, folder: Path) -> Path:
+    """Ask for the first chapter's MP3; it is there as soon as it is made, in the menu that stays open."""
+    page.locator(".chapters .menu summary").first.click()
+    page.get_by_role("button", name="Make an MP3").click()
+    made = page.get_by_role("link", name="MP3", exact=True)
+    expect(made).to_be_visible()
+    return save(made, folder / "chapter.mp3")
 
 
 def test_a_chinese_text_is_dropped_and_its_encoding_and_chapters_are_found(
