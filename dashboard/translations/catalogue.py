@@ -3,6 +3,7 @@
 New sentences appear in messages.po without their Chinese: write it, then run this again.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import Catalog, Message
@@ -15,6 +16,7 @@ from farm import errors
 ROOT = Path(__file__).parents[2]
 PO = Path(__file__).parent / "zh/LC_MESSAGES/messages.po"
 ERRORS = {name: None for name, kind in vars(errors).items() if isinstance(kind, type)}
+DATE = datetime(2026, 1, 1, tzinfo=UTC)  # always the same, so that running this again changes nothing
 KEYWORDS = {
     **ERRORS,
     "Message": None,
@@ -29,7 +31,7 @@ METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 
 def collected() -> Catalog:
     """Every sentence in the code, without translations."""
-    found = Catalog(locale="zh", project="Voicefarm", charset="utf-8", fuzzy=False)
+    found = Catalog(locale="zh", project="Voicefarm", charset="utf-8", creation_date=DATE, fuzzy=False)
     for package in ("farm", "dashboard"):
         for _, _, sentence, _, _ in extract_from_dir(ROOT / package, METHODS, keywords=KEYWORDS):
             found.add(sentence)
