@@ -107,19 +107,18 @@ def next_segments(session: Session, project: Project) -> list[batching.Waiting]:
     ready = and_(Segment.project_id == project.id, Segment.state == SegmentState.READY)
     columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.chapter_id)
     first = select(*columns).where(ready).order_by(Segment.rank).limit(batching.MOST_SEGMENTS)
-    found = session.execute(first).all()
+    found = [
+        (batching.Waiting(id, key or "", length, attempts), chapter)
+        for id, key, length, attempts, chapter in session.execute(first)
+    ]
     if not found:
         return []
-    chapters.lock(session, {row.chapter_id for row in found})
-    made = set(chapters.adopt(session, among(Segment.id, [row.id for row in found])))
+    chapters.lock(session, {chapter for _, chapter in found})
+    made = set(chapters.adopt(session, among(Segment.id, [segment.id for segment, _ in found])))
     if made:
         chapters.add(session, sorted(made), [])
-    spoken = in_hand(session, [row.take_key for row in found])
-    return [
-        batching.Waiting(row.id, row.take_key, row.length, row.attempts)
-        for row in found
-        if row.id not in made and row.take_key not in spoken
-    ]
+    spoken = in_hand(session, [segment.take_key for segment, _ in found])
+    return [segment for segment, _ in found if segment.id not in made and segment.take_key not in spoken]
 
 
 def in_hand(session: Session, keys: list[str]) -> set[str | None]:

@@ -15,16 +15,19 @@ from farm.workers import Beat
 from tests import builders
 
 SENTENCE = "他说今天要回家吃饭。"
-LENGTH = 10.0  # spoken characters
 PER_CHAPTER = 100
 
 
-def books(session: Session, chapters: Sequence[int]) -> None:
-    """A running project for each number of chapters, with a hundred ready segments a chapter; all differ."""
+def books(session: Session, chapters: Sequence[int], length: float = len(SENTENCE)) -> None:
+    """A running project for each number of chapters, with a hundred ready segments a chapter; all differ.
+
+    `length` is a segment's, in spoken characters.
+    """
     made = [builders.project(session, title=f"Book {n + 1}") for n in range(len(chapters))]
     counted = zip(made, chapters, strict=True)
-    session.execute(insert(Chapter), [chapter(book, at) for book, count in counted for at in range(count)])
-    fill(session)
+    found = [chapter(book, at, length) for book, count in counted for at in range(count)]
+    session.execute(insert(Chapter), found)
+    fill(session, length)
     session.execute(text("ANALYZE"))
 
 
@@ -33,7 +36,7 @@ def shared(segments: int, projects: int) -> list[int]:
     return [max(1, segments // projects // PER_CHAPTER)] * projects
 
 
-def chapter(book: Project, position: int) -> dict[str, object]:
+def chapter(book: Project, position: int, length: float) -> dict[str, object]:
     return {
         "project_id": book.id,
         "position": position,
@@ -45,11 +48,11 @@ def chapter(book: Project, position: int) -> dict[str, object]:
         "included": True,
         "state": "planned",
         "segments": PER_CHAPTER,
-        "length": PER_CHAPTER * LENGTH,
+        "length": PER_CHAPTER * length,
     }
 
 
-def fill(session: Session) -> None:
+def fill(session: Session, length: float) -> None:
     """The segments of every chapter."""
     at = func.generate_series(0, PER_CHAPTER - 1).table_valued("at").render_derived()
     take_key = func.encode(func.sha256(func.convert_to(func.concat(Chapter.id, "-", at.c.at), "UTF8")), "hex")
@@ -63,8 +66,8 @@ def fill(session: Session) -> None:
         Segment.display: literal(SENTENCE),
         Segment.spoken: literal(SENTENCE),
         Segment.after: literal("sentence"),
-        Segment.length: literal(LENGTH),
-        Segment.sentences: literal([[len(SENTENCE), LENGTH]], Segment.sentences.type),
+        Segment.length: literal(length),
+        Segment.sentences: literal([[len(SENTENCE), length]], Segment.sentences.type),
         Segment.state: literal(SegmentState.READY.value),
         Segment.take_key: take_key,
     }
