@@ -197,3 +197,17 @@ def test_memory_does_not_grow_with_the_chapter(tmp_path: Path) -> None:
 
     peak(1)
     assert peak(24) < 1.1 * peak(4)
+
+
+def test_what_the_limiter_takes_is_given_beforehand(tmp_path: Path) -> None:
+    """Speech with sharp peaks, as espeak's: the loudness is reached at the first encoding."""
+    peaky = [Clip(lambda at=at: spiked(at), "sentence") for at in range(12)]  # type: ignore[misc]
+    loudness = master(peaky, tmp_path / "chapter.m4a", MasteringSettings()).loudness
+    assert loudness.limited_s > 0.1
+    assert loudness.lufs == pytest.approx(-19.0, abs=0.25)
+
+
+def spiked(seed: int) -> Audio:
+    samples = 0.06 * np.random.default_rng(seed).standard_normal(3 * RATE).astype(np.float32)
+    samples[:: RATE // 40] *= 12
+    return Audio(np.clip(samples, -1, 1), RATE)
