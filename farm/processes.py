@@ -112,11 +112,14 @@ class Child:
         self.since = datetime.now(UTC)
         log.warning("%s ended (%s); again in %.1f s", self.process.name, how, self._start_at - now)
 
-    def stop(self) -> None:
-        """Ask it to end, insist after its time, and end whatever it started."""
+    def ask_to_stop(self) -> None:
+        if self._popen is not None:
+            self._popen.send_signal(self.process.stop_signal)
+
+    def await_end(self) -> None:
+        """Insist after its time, and end whatever it started."""
         if self._popen is None:
             return
-        self._popen.send_signal(self.process.stop_signal)
         try:
             self._popen.wait(self.process.stop_timeout_s)
         except subprocess.TimeoutExpired:
@@ -150,6 +153,15 @@ class Child:
             "restarts": self.restarts,
             "stop_signal": self.process.stop_signal.value,
         }
+
+
+def stop_together(children: Iterable[Child]) -> None:
+    """Ask all of them to end, then see each to its end."""
+    asked = list(children)
+    for child in asked:
+        child.ask_to_stop()
+    for child in asked:
+        child.await_end()
 
 
 def _kill_group(pid: int) -> None:

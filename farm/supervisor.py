@@ -15,7 +15,15 @@ from types import FrameType, TracebackType
 from typing import IO, Any, NoReturn, Self
 
 from farm.errors import Conflict, Forbidden, Rejected, ServiceDown
-from farm.processes import Child, Process, end_leftovers, identity, is_alive, read_records
+from farm.processes import (
+    Child,
+    Process,
+    end_leftovers,
+    identity,
+    is_alive,
+    read_records,
+    stop_together,
+)
 from farm.service_user import write_private
 
 START_TIMEOUT_S = 120.0  # PostgreSQL may have to replay its log first
@@ -47,7 +55,7 @@ class Supervisor:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._children: list[Child] = []
+        self._groups: list[list[Child]] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -78,12 +86,19 @@ class Supervisor:
         self._lock.close()
 
     def start(self, *processes: Process) -> None:
-        """Start them in this order, each when the one before is ready; raises ServiceDown if one never is."""
-        for process in processes:
-            child = Child(process, self.home / "logs" / f"{process.name}.log")
-            self._children.append(child)
-            self._wake.set()
+        """Start them side by side and return when all are ready; raises ServiceDown if one never is.
+
+        What was started together is stopped together, the last group first.
+        """
+        group = [Child(process, self.home / "logs" / f"{process.name}.log") for process in processes]
+        self._groups.append(group)
+        self._wake.set()
+        for child in group:
             self._await(child)
+
+    @property
+    def _children(self) -> list[Child]:
+        return [child for group in self._groups for child in group]
 
     def wait(self) -> None:
         """Until a signal asks us to stop."""
@@ -120,8 +135,8 @@ class Supervisor:
                 self._wake.clear()
         finally:
             try:
-                for child in reversed(self._children):
-                    child.stop()
+                for group in reversed(self._groups):
+                    stop_together(group)
                 _state_file(self.home).unlink(missing_ok=True)
             finally:
                 self._ended.set()

@@ -96,7 +96,9 @@ def farm_up(config: Settings, names: Sequence[str] = NAMES) -> Iterator[Running]
         config = with_ports(with_servers(config, supervisor), names)
         migrate(config.database_url)
         config = enrolled(config)
-        supervisor.start(*(process(name, config) for name in names))
+        # The worker API first: it is stopped last, when the workers have given back what they held.
+        supervisor.start(process("api", config))
+        supervisor.start(*(process(name, config) for name in names if name != "api"))
         yield Running(config, supervisor)
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from multiprocessing import Value
 from pathlib import Path
 from tempfile import gettempdir
@@ -70,15 +71,15 @@ def wind_down(**_: Any) -> None:
 
 
 def beat_forever() -> None:
-    farm, wait = client(), threading.Event()
-    while not wait.wait(0 if not child_facts.exists() else config.beat_s):
-        if not child_facts.exists():
-            wait.wait(0.1)
-            continue
+    farm = client()
+    while not child_facts.exists():
+        time.sleep(0.05)
+    while True:
         try:
             farm.beat(report())
         except FarmError as e:
             log.warning("beat failed: %s", e)
+        time.sleep(config.beat_s)
 
 
 def report() -> dict[str, Any]:

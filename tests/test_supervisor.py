@@ -11,7 +11,7 @@ import pytest
 
 from farm import processes as kept
 from farm.errors import Conflict, Forbidden, Rejected, ServiceDown
-from farm.processes import Process, backoff_s, identity
+from farm.processes import Process, backoff_s, identity, stop_together
 from farm.supervisor import Supervisor, holder, processes
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +40,7 @@ def other_farm(home: Path, code: str, *prefix: str) -> subprocess.Popen[str]:
     """A supervisor in a process of its own, once it has said that it is up."""
     script = f"""
 from pathlib import Path
-from farm.processes import Process
+from farm.processes import Process, stop_together
 from farm.supervisor import Supervisor
 with Supervisor(Path({str(home)!r})) as farm:
     {code}
@@ -55,7 +55,7 @@ with Supervisor(Path({str(home)!r})) as farm:
     return farm
 
 
-def test_each_process_starts_when_the_one_before_is_ready(tmp_path: Path) -> None:
+def test_what_is_started_later_finds_what_was_started_before_ready(tmp_path: Path) -> None:
     made = tmp_path / "made"
     first = python(
         "first",
@@ -67,9 +67,36 @@ def test_each_process_starts_when_the_one_before_is_ready(tmp_path: Path) -> Non
         f"import pathlib, time; print(pathlib.Path({str(made)!r}).exists(), flush=True); time.sleep(99)",
     )
     with Supervisor(tmp_path / "home") as farm:
-        farm.start(first, second)
+        farm.start(first)
+        farm.start(second)
         until((tmp_path / "home/logs/second.log").read_text)
     assert (tmp_path / "home/logs/second.log").read_text() == "True\n"
+
+
+def test_what_was_started_together_is_stopped_together(tmp_path: Path) -> None:
+    """Each, when asked to stop, waits for the others to have been asked: one after the other would hang."""
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    patient = (
+        "import pathlib, signal, sys, time\n"
+        "asked = pathlib.Path(sys.argv[1])\n"
+        "def stop(*_):\n"
+        "    (asked / sys.argv[2]).touch()\n"
+        "    while len(list(asked.iterdir())) < 3: time.sleep(0.01)\n"
+        "    print('together', flush=True)\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "print('up', flush=True)\n"
+        "while True: time.sleep(1)\n"
+    )
+    names = ["one", "two", "three"]
+    command = [sys.executable, "-c", patient, str(asked)]
+    with Supervisor(tmp_path / "home") as farm:
+        farm.start(*(Process(name, [*command, name], stop_timeout_s=20) for name in names))
+        for name in names:
+            until((tmp_path / f"home/logs/{name}.log").read_text)
+    said = [(tmp_path / f"home/logs/{name}.log").read_text() for name in names]
+    assert said == ["up\ntogether\n"] * 3
 
 
 def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -257,7 +284,7 @@ def test_a_long_log_is_put_aside_while_its_process_runs(
     until(lambda: child.log_file.stat().st_size > 1000)
     child.rotate_log()
     until(lambda: child.log_file.stat().st_size < 1000)
-    child.stop()
+    stop_together([child])
     assert "x" * 2000 in (tmp_path / "loud.log.1").read_text()
 
 
