@@ -1,6 +1,7 @@
 """From a file to a book, in a real browser, through a whole farm."""
 
 import base64
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -153,3 +154,31 @@ def test_a_file_that_is_no_book_is_refused_with_the_remedy(
     page.locator("input[type=file]").set_input_files(picture)
     expect(page.get_by_text("cover.txt is not text")).to_be_visible(timeout=A_BOOK_MS)
     expect(page.get_by_role("button", name="Read again")).to_be_visible()
+
+
+def test_three_chinese_chapters_become_a_book(visit: Callable[..., Page], data: Path, tmp_path: Path) -> None:
+    page = visit("en-GB")
+    page.locator("input[type=file]").set_input_files(data / "hongloumeng-1-12.gb18030.txt")
+    expect(page.locator(".chapters .rename")).to_have_count(12, timeout=A_BOOK_MS)
+    ticked = tick_the_shortest(page, 3)
+    page.get_by_role("button", name="Start").click()
+    watch(page)
+    saved = save(page.locator(".releases .save").first, tmp_path / "book.m4b")
+    assert [chapter.title for chapter in probe(saved).chapters] == ticked
+
+
+def test_a_course_of_two_lessons_is_saved_as_a_zip(visit: Callable[..., Page], tmp_path: Path) -> None:
+    lessons = {"第2讲 平方.txt": "三的平方是九。", "第10讲 立方.txt": "二的立方是八。"}
+    for name, words in lessons.items():
+        (tmp_path / name).write_text(words)
+    page = visit("en-GB")
+    page.get_by_text("Course").click()
+    page.locator("input[type=file]").set_input_files([tmp_path / name for name in lessons])
+    expect(page.locator(".chapters .rename")).to_have_count(2, timeout=A_BOOK_MS)
+    page.get_by_role("button", name="Start").click()
+    watch(page)
+    saved = save(page.locator(".releases .save").first, tmp_path / "course.zip")
+    names = zipfile.ZipFile(saved).namelist()
+    assert [Path(name).suffix for name in names] == [".mp3", ".srt", ".vtt"] * 2
+    assert "平方" in names[0]
+    assert "三的平方是九。" in zipfile.ZipFile(saved).read(names[1]).decode()
