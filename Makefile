@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := demo
 CODE := farm tasks models dashboard
 
-.PHONY: demo up test check bench clean
+.PHONY: demo up test lint check bench clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,11 +27,13 @@ up: .venv/.ready  ## the farm, its dashboard and a sign-in link
 test: .venv/.ready-dev  ## everything, browser included
 	$(BIN)/python -m pytest
 
-check: .venv/.ready-dev  ## format, lint, types, contracts, fast tests
+lint: .venv/.ready-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --verbose
+	$(BIN)/lint-imports
+
+check: lint  ## lint and the fast tests, before each commit
 	$(BIN)/python -m pytest -q -m 'not slow'
 
 bench: .venv/.ready-dev  ## ratios measured on this machine
