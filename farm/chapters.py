@@ -12,6 +12,7 @@ from farm.errors import Conflict, NotFound
 from farm.tables import Chapter, ChapterState, JobKind, Project, Release, Segment, SegmentState, Take
 
 PAGE = 200
+ENDED = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ def recount(session: Session, chapter_ids: Collection[int]) -> None:
         .execution_options(synchronize_session=False)
     )
     settle(session, chapter_ids)
+    for project_id in set(session.scalars(select(Chapter.project_id).where(Chapter.id.in_(chapter_ids)))):
+        states.changed(session, project_id)
 
 
 def add(session: Session, done: Sequence[int], failed: Sequence[int]) -> None:
@@ -92,10 +95,14 @@ def add(session: Session, done: Sequence[int], failed: Sequence[int]) -> None:
             segments_failed=Chapter.segments_failed + counts.c.failed,
             length_done=Chapter.length_done + counts.c.length,
         )
-        .returning(Chapter.id)
+        .returning(Chapter.id, Chapter.project_id, ENDED)
         .execution_options(synchronize_session=False)
     )
-    settle(session, session.scalars(statement).all())
+    counted = session.execute(statement).all()
+    if ended := [chapter for chapter, _, has_ended in counted if has_ended]:
+        settle(session, ended)
+    for project_id in {project_id for _, project_id, _ in counted}:
+        states.changed(session, project_id)
 
 
 def settle(session: Session, chapter_ids: Collection[int]) -> None:
@@ -107,12 +114,8 @@ def settle(session: Session, chapter_ids: Collection[int]) -> None:
         session, Chapter, complete, open_states, ChapterState.MASTERING, failure=None
     ):
         jobs.write(session, JobKind.MASTER, find(session, chapter_id).project_id, chapter_id)
-    ended = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
-    states.move(
-        session, Chapter, and_(ours, ended, Chapter.segments_failed > 0), open_states, ChapterState.HELD
-    )
-    for project_id in set(session.scalars(select(Chapter.project_id).where(ours))):
-        states.changed(session, project_id)
+    failed = and_(ours, ENDED, Chapter.segments_failed > 0)
+    states.move(session, Chapter, failed, open_states, ChapterState.HELD)
 
 
 def adopt(session: Session, where: Any) -> list[int]:

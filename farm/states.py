@@ -94,7 +94,7 @@ def move(
         .execution_options(synchronize_session=False)
     )
     moved = sorted(session.scalars(statement))
-    if table in (Project, Chapter):
+    if moved and table in (Project, Chapter):
         remember(session, table, moved, new)
     return moved
 

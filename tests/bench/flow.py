@@ -37,7 +37,7 @@ Doorbells = queue.SimpleQueue[tuple[int, str] | None]
 
 
 def run(options: Options) -> list[Figure]:
-    with serving("api") as farm:
+    with serving() as farm:
         begin = beginner(farm.settings.database_url)
         with begin() as session:
             rows.books(session, rows.shared(options.segments, PROJECTS))
