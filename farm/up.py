@@ -18,7 +18,8 @@ from farm.schema import migrate
 from farm.settings import Settings, inherited_environment
 from farm.supervisor import Supervisor
 
-NAMES = ("api", "clock", "house", "render", "web")
+API = "api"
+NAMES = (API, "clock", "house", "render", "web")
 STOP_RENDERING_S = 30.0  # a worker may finish its micro-batch
 THREADS_API = 8
 
@@ -31,7 +32,8 @@ def command(name: str, config: Settings) -> list[str]:
         "gunicorn",
         "--worker-class=gthread",
         "--workers=1",
-        "--graceful-timeout=5",
+        "--graceful-timeout=3",  # open event streams do not end by themselves
+        "--no-control-socket",
     ]
     return {
         "api": [
@@ -97,8 +99,8 @@ def farm_up(config: Settings, names: Sequence[str] = NAMES) -> Iterator[Running]
         migrate(config.database_url)
         config = enrolled(config)
         # The worker API first: it is stopped last, when the workers have given back what they held.
-        supervisor.start(process("api", config))
-        supervisor.start(*(process(name, config) for name in names if name != "api"))
+        for group in (API,), tuple(name for name in NAMES if name != API):
+            supervisor.start(*(process(name, config) for name in group if name in names))
         yield Running(config, supervisor)
 
 
