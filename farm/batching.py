@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 SECONDS_PER_CHARACTER = 0.22  # of speech, one Han character at an audiobook's pace
 MOST_SEGMENTS = 512
+SHORT_SEGMENT = 40.0  # spoken characters; a novel's mean is 60 to 80
+FEWEST_CANDIDATES = 16
 UNKNOWN_SPEED = 1.0  # x realtime, until a worker was measured
 PROBATION_S = 10.0  # the first batch of an unmeasured worker
 
@@ -32,6 +34,16 @@ def expected_seconds(length: float) -> float:
 def target_seconds(batch_s: float, speed: float | None) -> float:
     """Seconds of audio that keep a worker of `speed` (x realtime; None: not measured) busy for a batch."""
     return batch_s * speed if speed else min(batch_s, PROBATION_S) * UNKNOWN_SPEED
+
+
+def candidates(target_s: float) -> int:
+    """How many waiting segments to look at for a batch: enough of them unless they are very short.
+
+    >>> [candidates(target_s) for target_s in (10, 300, 10_000)]
+    [16, 34, 512]
+    """
+    enough = round(target_s / expected_seconds(SHORT_SEGMENT))
+    return min(max(enough, FEWEST_CANDIDATES), MOST_SEGMENTS)
 
 
 def cut(waiting: Sequence[Waiting], target_s: float) -> list[Waiting]:

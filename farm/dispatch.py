@@ -77,7 +77,8 @@ def cut_one(session: Session, crew: list[Worker], queue: str, target_s: float, s
         project = session.get_one(Project, project_id)
         if not any(workers.can_serve(worker, project) for worker in crew):
             continue
-        batch = batching.cut(next_segments(session, project), target_s)
+        waiting = next_segments(session, project, batching.candidates(target_s))
+        batch = batching.cut(waiting, target_s)
         if batch:
             lease(session, project, batch, queue, speed)
             return True
@@ -99,14 +100,14 @@ def by_turn(session: Session, engines: set[str]) -> list[int]:
     )
 
 
-def next_segments(session: Session, project: Project) -> list[batching.Waiting]:
-    """The project's first ready segments; those whose take exists by now are marked done instead.
+def next_segments(session: Session, project: Project, most: int) -> list[batching.Waiting]:
+    """The project's first ready segments, `most` at most; those whose take exists by now are marked done.
 
     Chapters are locked before segments, as accepts do it. A recipe that is being spoken is left out.
     """
     ready = and_(Segment.project_id == project.id, Segment.state == SegmentState.READY)
     columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.chapter_id)
-    first = select(*columns).where(ready).order_by(Segment.rank).limit(batching.MOST_SEGMENTS)
+    first = select(*columns).where(ready).order_by(Segment.rank).limit(most)
     found = [
         (batching.Waiting(id, key or "", length, attempts), chapter)
         for id, key, length, attempts, chapter in session.execute(first)
