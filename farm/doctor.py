@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import redis
 from sqlalchemy import text
 
-from farm import embedded_postgres, embedded_redis, schema
+from farm import embedded_postgres, embedded_redis, schema, workers
 from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.service_user import service_user
@@ -105,11 +105,22 @@ def disk(config: Settings) -> Finding:
     return Finding("disk", True, seen)
 
 
+def workers_awake(config: Settings) -> Finding:
+    if not config.database_url:
+        return Finding("workers", True, "start with the farm")
+    with beginner(config.database_url)() as session:
+        crew = workers.live(session)
+    if not crew:
+        return Finding("workers", False, "none awake", "Look at logs/render.log in the farm's home.")
+    seen = ", ".join(f"{w.name}: {w.engine}, {w.speed or 0:.0f}x realtime" for w in crew)
+    return Finding("workers", True, seen)
+
+
 def engine(config: Settings) -> Finding:
     if not config.engine.startswith("preview"):
         return Finding("engine", True, config.engine)
     if find_spec("espeakng_loader") is None:
-        return Finding("engine", False, "espeak-ng is missing", "Run `pip install 'voicefarm[preview]'`.")
+        return Finding("engine", False, "espeak-ng is missing", "Run `pip install espeakng-loader`.")
     return Finding("engine", True, "preview: espeak-ng")
 
 
@@ -121,4 +132,5 @@ CHECKS: dict[str, Check] = {
     "broker": broker,
     "store": store,
     "engine": engine,
+    "workers": workers_awake,
 }
