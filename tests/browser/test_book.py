@@ -44,6 +44,7 @@ def test_a_book_is_uploaded_reviewed_spoken_heard_and_downloaded(
     page.get_by_role("button", name="Start").click()
     shares = watch(page)
     assert len(shares) > 1, "the figures moved while the page stayed"
+    expect(page.locator(".strip [data-state=done]")).to_have_count(3)
     hear(page)
     saved = save(page.locator(".releases .save").first, tmp_path / "book.m4b")
     assert [chapter.title for chapter in probe(saved).chapters] == ticked
