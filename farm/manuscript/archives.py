@@ -78,6 +78,8 @@ class Archive:
 
     def _admit(self, info: zipfile.ZipInfo) -> None:
         member = _true_name(info).replace("\\", "/")
+        if not member:
+            raise BadManuscript("{name} is damaged: a file in it has no name. Save it again.", name=self.name)
         path = PurePosixPath(member)
         if path.is_absolute() or ".." in path.parts or member[1:2] == ":" or "\0" in member:
             raise BadManuscript(
@@ -91,7 +93,7 @@ class Archive:
                 name=self.name,
                 member=member,
             )
-        if info.is_dir() or member.endswith("/"):
+        if member.endswith("/"):
             return
         if info.flag_bits & _ENCRYPTED:
             raise BadManuscript("{name} is locked with a password. Pack it without one.", name=self.name)

@@ -117,3 +117,10 @@ def test_a_western_name_stays_as_it_is(tmp_path: Path) -> None:
     path = with_name(tmp_path / "a.zip", "caf?.txt", "café.txt".encode("cp437"))
     with open_checked(path, "a.zip") as archive:
         assert archive.names == ("café.txt",)
+
+
+def test_a_file_without_a_name_is_damage(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"x": b"text"})
+    path.write_bytes(path.read_bytes().replace(b"x", b"\0"))
+    with pytest.raises(BadManuscript, match="no name"):
+        open_checked(path, "a.zip")
