@@ -24,8 +24,9 @@ demo: .venv/.ready  ## the sample story becomes a tagged M4B
 up: .venv/.ready  ## the farm, its dashboard and a sign-in link
 	@$(BIN)/farm up
 
-test: .venv/.ready-dev  ## everything, browser included
-	$(BIN)/python -m pytest
+test: .venv/.ready-dev  ## everything, browser included; whole farms one at a time
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/.ready-dev  ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -34,7 +35,7 @@ lint: .venv/.ready-dev  ## format, lint, types, import contracts
 	$(BIN)/lint-imports
 
 check: lint  ## lint and the fast tests, before each commit
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -m 'not slow' --numprocesses=auto --dist=loadfile
 
 bench: .venv/.ready-dev  ## ratios measured on this machine
 	$(BIN)/python -m tests.bench
