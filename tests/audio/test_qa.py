@@ -1,6 +1,4 @@
-"""What is plainly wrong with a take is named, and an honest take passes, in milliseconds."""
-
-import time
+"""What is plainly wrong with a take is named, and an honest take passes."""
 
 import numpy as np
 import pytest
@@ -63,14 +61,8 @@ def test_a_take_of_one_sample_is_checked() -> None:
     assert "silent" in complaint(Audio(np.zeros(1, np.float32), RATE))
 
 
-def test_ten_seconds_are_checked_in_two_milliseconds() -> None:
-    take = speech(10)
-    times = []
-    for _ in range(20):
-        start = time.thread_time()
-        assert check_take(take, 45, "zh") is None
-        times.append(time.thread_time() - start)
-    assert min(times) < 0.002
+def test_ten_seconds_for_45_characters_pass() -> None:
+    assert check_take(speech(10), 45, "zh") is None
 
 
 def test_many_short_exclamations_may_pause_between_them() -> None:

@@ -1,7 +1,6 @@
 """Markdown: headings are chapters, marks go, words stay."""
 
 import re
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -122,23 +121,22 @@ def test_nesting_without_end_is_refused() -> None:
         read(">" * 300 + " deep")
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "hostile",
     [
-        "[" * 50_000,
-        "![" * 50_000,
-        "*a_" * 30_000,
-        "a\n" * 30_000,
-        "> a\n" * 20_000,
-        "<!-- " * 50_000,
-        "`a``" * 50_000,
+        "[" * 150_000,
+        "![" * 150_000,
+        "*a_" * 90_000,
+        "a\n" * 90_000,
+        "> a\n" * 60_000,
+        "<!-- " * 150_000,
+        "`a``" * 150_000,
     ],
     ids=["brackets", "pictures", "stars", "lines", "quotes", "comments", "ticks"],
 )
-def test_hostile_text_is_read_in_bounded_time(hostile: str) -> None:
-    before = time.process_time()
-    read(f"# A\n\n{hostile} words")
-    assert time.process_time() - before < 8
+def test_hostile_text_is_read_to_its_end(hostile: str) -> None:
+    assert read(f"# A\n\n{hostile} words").chapters[-1].text.endswith("words")
 
 
 SPOKEN = (

