@@ -7,7 +7,7 @@ from flask import current_app
 from farm.db import Begin, beginner
 from farm.settings import Settings
 from farm.storage import Store
-from farm.storage.opening import open_store
+from farm.storage.opening import store_of
 from farm.storage.signing import Signer
 
 
@@ -22,13 +22,12 @@ class Belongings:
 
     @classmethod
     def of(cls, settings: Settings) -> "Belongings":
-        secret, address = settings.signing_secret.encode(), settings.worker_api
         return cls(
             settings,
             beginner(settings.database_url),
-            open_store(settings.store, secret=secret, public_url=address),
-            open_store(settings.store, secret=secret, public_url=address, local=True),
-            Signer(secret, address),
+            store_of(settings),
+            store_of(settings, local=True),
+            Signer(settings.signing_secret.encode(), settings.worker_api),
         )
 
 

@@ -19,7 +19,6 @@ from farm import jobs, rendering, workers
 from farm.errors import Forbidden, LeaseLost
 from farm.protocol import PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
-from farm.settings import Settings
 from farm.tables import Worker, WorkerState
 
 bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
@@ -87,8 +86,7 @@ def said(schema: type[Schema]) -> dict[str, Any]:
 
 
 def times() -> jobs.Times:
-    config: Settings = belongings().settings
-    return jobs.Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s)
+    return jobs.Times.of(belongings().settings)
 
 
 def mine(session: Session, job_id: int, token: str) -> Worker:

@@ -20,7 +20,7 @@ from farm import doctor, embedded, oneshot, progress, projects, schema, supervis
 from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.settings import Settings, inherited_environment, settings
-from farm.storage.opening import open_store
+from farm.storage.opening import store_of
 from farm.tables import Project
 from farm.up import NAMES, command, enrolled, farm_up
 
@@ -160,8 +160,7 @@ def render(
         changes={name: value for name, value in changes.items() if value},
     )
     with some_farm(settings()) as config, bar(json_) as watch:
-        store = open_store(config.store, secret=config.signing_secret.encode(), public_url=config.worker_api)
-        made = oneshot.render(beginner(config.database_url), store, request, out.absolute(), watch)
+        made = oneshot.render(beginner(config.database_url), store_of(config), request, out.absolute(), watch)
     took = time.monotonic() - started
     if json_:
         click.echo(json.dumps({"files": [str(path) for path in made], "seconds": round(took, 1)}))

@@ -15,7 +15,7 @@ from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.service_user import service_user
 from farm.settings import Settings
-from farm.storage.opening import open_store
+from farm.storage.opening import store_of
 
 LEAST_DISK_GB = 5
 
@@ -89,8 +89,7 @@ def broker(config: Settings) -> Finding:
 
 
 def store(config: Settings) -> Finding:
-    secret = config.signing_secret.encode()
-    open_store(config.store, secret=secret, public_url=config.worker_api).check()
+    store_of(config).check()
     return Finding("store", True, f"{config.store} was written, read and deleted")
 
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlalchemy.orm import Session
@@ -13,6 +13,7 @@ from farm import states
 from farm.db import notify, now
 from farm.errors import LeaseLost
 from farm.messages import Message
+from farm.settings import Settings
 from farm.tables import Job, JobKind, JobState
 
 CLOCK = "clock"
@@ -29,6 +30,10 @@ class Times:
     renew_s: float = 15.0
     stall_s: float = 300.0
     unclaimed_s: float = 60.0
+
+    @classmethod
+    def of(cls, config: Settings) -> Self:
+        return cls(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s)
 
 
 def render_queue(gpu_class: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from farm.errors import Rejected
 
@@ -55,6 +56,11 @@ class Settings:
     @property
     def store(self) -> str:
         return self.store_url or str(self.home / "store")
+
+    @property
+    def store_folder(self) -> Path | None:
+        """The store's folder on this host; None where the store is elsewhere."""
+        return None if self.store.startswith("s3:") else Path(unquote(self.store.removeprefix("file://")))
 
     @property
     def worker_api(self) -> str:

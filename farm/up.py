@@ -139,11 +139,6 @@ def enrolled(config: Settings) -> Settings:
     if config.worker_secret:
         return config
     with beginner(config.database_url)() as session:
-        secret = workers.enrol(
-            session, config.worker_name, config.worker_class, local=is_folder(config.store)
-        )
+        shares_folder = config.store_folder is not None
+        secret = workers.enrol(session, config.worker_name, config.worker_class, local=shares_folder)
     return replace(config, worker_secret=secret)
-
-
-def is_folder(store: str) -> bool:
-    return not store.startswith("s3:")

@@ -14,7 +14,7 @@ from farm.dispatch import Plan, tick
 from farm.errors import FarmError
 from farm.jobs import CLOCK, HOUSE, Times
 from farm.settings import Settings, settings
-from farm.storage.opening import open_store
+from farm.storage.opening import store_of
 from farm.sweep import sweep_orphans
 from tasks.app import celery_app
 
@@ -32,8 +32,7 @@ class Clock:
         self.config = config
         self.begin = beginner(config.database_url)
         self.celery: Celery = celery_app("clock", config.broker_url, [])
-        times = Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s)
-        self.plan = Plan(times, config.batch_s, house_depth=config.house_workers)
+        self.plan = Plan(Times.of(config), config.batch_s, house_depth=config.house_workers)
 
     def run(self) -> None:
         """Tick for ever; a second clock waits here until the first one's connection ends."""
@@ -63,9 +62,7 @@ class Clock:
         self.celery.send_task(name, args=[job_id, token], queue=queue, retry=False)
 
     def sweep(self) -> None:
-        store = open_store(
-            self.config.store, secret=self.config.signing_secret.encode(), public_url=self.config.worker_api
-        )
+        store = store_of(self.config)
         while True:
             time.sleep(SWEEP_EVERY_S)
             try:

@@ -12,7 +12,7 @@ from farm.db import Begin, beginner
 from farm.jobs import HOUSE, Times
 from farm.settings import settings
 from farm.storage import Store
-from farm.storage.opening import open_store
+from farm.storage.opening import store_of
 from farm.tether import die_with_parent
 from tasks.app import celery_app, consume
 
@@ -23,12 +23,7 @@ app = celery_app("house", settings().broker_url, [HOUSE])
 def belongings() -> tuple[Begin, Store, Times]:
     """The database, the store and the times, opened in the process that uses them."""
     config = settings()
-    store = open_store(config.store, secret=config.signing_secret.encode(), public_url=config.worker_api)
-    return (
-        beginner(config.database_url),
-        store,
-        Times(config.lease_s, config.renew_s, config.stall_s, config.unclaimed_s),
-    )
+    return beginner(config.database_url), store_of(config), Times.of(config)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]

@@ -54,7 +54,7 @@ def speak(job_id: int, token: str) -> None:
     assert _engine is not None
     busy.value = 1
     try:
-        speak_job(client(), _engine, job_id, token, lambda: bool(stopping.value), Path(config.store))
+        speak_job(client(), _engine, job_id, token, lambda: bool(stopping.value), config.store_folder)
     finally:
         busy.value = 0
 

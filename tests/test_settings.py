@@ -40,3 +40,12 @@ def test_a_secret_is_made_once_and_closed_to_others(tmp_path: Path) -> None:
 
 def test_a_given_secret_is_used(tmp_path: Path) -> None:
     assert read_settings({"FARM_HOME": str(tmp_path), "FARM_SECRET": "mine"}).signing_secret == "mine"
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [("/srv/audio", "/srv/audio"), ("file:///srv/my%20audio", "/srv/my audio"), ("s3://bucket/prefix", None)],
+)
+def test_the_stores_folder_is_known_where_it_is_one(tmp_path: Path, url: str, folder: str | None) -> None:
+    found = read_settings({"FARM_HOME": str(tmp_path), "FARM_STORE_URL": url}).store_folder
+    assert found == (Path(folder) if folder else None)

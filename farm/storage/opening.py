@@ -5,6 +5,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from farm.errors import Rejected
+from farm.settings import Settings
 from farm.storage import Store, checked
 from farm.storage.folder import FolderStore
 from farm.storage.s3 import S3Store
@@ -13,6 +14,12 @@ from farm.storage.signing import Signer
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,63}")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[^\s?#]*)?")
 _REGION = re.compile(r"[a-z0-9-]+")
+
+
+def store_of(config: Settings, *, local: bool = False) -> Store:
+    """The store that the settings name."""
+    secret = config.signing_secret.encode()
+    return open_store(config.store, secret=secret, public_url=config.worker_api, local=local)
 
 
 def open_store(url: str, *, secret: bytes, public_url: str, local: bool = False) -> Store:
