@@ -10,8 +10,8 @@ import numpy as np
 from farm.engine import Audio, Samples, Speech, SpeechFailure, Utterance, VoicePrint
 from farm.errors import Rejected
 from models.preview import spoken
+from models.preview.espeak import fingerprint, installed
 from models.preview.helper import Helper, HelperLost, Unspoken
-from models.preview.library import fingerprint, installed
 from models.refusal import refuse
 
 SAMPLE_RATE = 22050  # espeak-ng's own
@@ -96,7 +96,7 @@ class Preview:
         except HelperLost as e:
             raise Rejected(
                 "espeak-ng does not start from {path}. Install espeakng-loader again.",
-                path=str(self._library.library),
+                path=str(self._library.shared_object),
             ) from e
         if sample_rate != self.sample_rate:
             self.close()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.preview.library import Library
+from models.preview.espeak import Library
 
 SCRIPT = Path(__file__).with_name("speaker.py")
 START_S = 20.0
@@ -46,7 +46,14 @@ class Helper:
         # -I -S: neither the caller's environment nor installed packages reach it. It has a session of its own
         # because Ctrl-C is for the parent; the helper ends when its stdin does.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(SCRIPT), str(self._library.library), str(self._library.data)],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(SCRIPT),
+                str(self._library.shared_object),
+                str(self._library.data),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

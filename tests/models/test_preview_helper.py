@@ -18,8 +18,8 @@ import models
 from farm.engine import Speech, Utterance
 from farm.voices import preset
 from models.preview import helper as helper_module
+from models.preview.espeak import installed
 from models.preview.helper import Helper, HelperLost, Unspoken
-from models.preview.library import installed
 
 LONG = "今天天气很好，我们一起去公园散步吧。" * 110
 
@@ -126,7 +126,7 @@ def test_the_helper_ends_with_its_parent() -> None:
     code = """
 import time
 from models.preview.helper import Helper
-from models.preview.library import installed
+from models.preview.espeak import installed
 helper = Helper(installed())
 helper.start()
 print(helper.pid, flush=True)

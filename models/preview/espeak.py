@@ -13,7 +13,7 @@ from farm.errors import Rejected
 class Library:
     """The shared library and the folder of its dictionaries and voices."""
 
-    library: Path
+    shared_object: Path
     data: Path
 
     @property
@@ -37,7 +37,7 @@ def installed() -> Library:
 def fingerprint(library: Library, rules: int) -> str:
     """Hash of all that espeak-ng reads (19 MB, ~25 ms) and of the version of our own `rules`."""
     digest = hashlib.blake2b(str(rules).encode(), digest_size=16)
-    for file in [library.library, *sorted(path for path in library.data.rglob("*") if path.is_file())]:
+    for file in [library.shared_object, *sorted(path for path in library.data.rglob("*") if path.is_file())]:
         digest.update(file.name.encode())
         digest.update(hashlib.blake2b(file.read_bytes()).digest())
     return digest.hexdigest()
