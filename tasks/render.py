@@ -7,8 +7,6 @@ import signal
 import threading
 import time
 from multiprocessing import Value
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 from celery.signals import worker_process_init, worker_ready, worker_shutting_down
@@ -31,7 +29,7 @@ app = celery_app("render", config.broker_url, queues)
 # Shared between the parent, which beats, and its child, which speaks; made before the fork.
 busy = Value("b", 0)
 stopping = Value("b", 0)
-child_facts = Path(gettempdir()) / f"voicefarm-{os.getpid()}.json"
+child_facts = config.home / "run" / f"{config.worker_name}.json"
 
 _engine: Engine | None = None
 
@@ -46,7 +44,9 @@ def load_engine(**_: Any) -> None:
     global _engine
     die_with_parent(signal.SIGKILL, os.getppid())
     _engine = models.load(config.engine)
-    child_facts.write_text(json.dumps({"engine": _engine.name, "fingerprint": _engine.fingerprint}))
+    written = child_facts.with_suffix(".new")
+    written.write_text(json.dumps({"engine": _engine.name, "fingerprint": _engine.fingerprint}))
+    written.replace(child_facts)  # whole or absent: the parent may be reading
 
 
 @app.task(name="tasks.render.speak")  # type: ignore[untyped-decorator]
@@ -93,4 +93,6 @@ def report() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    child_facts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    child_facts.unlink(missing_ok=True)  # of the worker that ran before
     app.worker_main(consume(app, config.worker_name, queues, 1, config.log_level))

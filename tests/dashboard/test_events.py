@@ -19,14 +19,15 @@ from farm import embedded
 from farm.db import plain
 from farm.errors import Transient
 from farm.supervisor import Supervisor
+from tests.conftest import place
 
 ROOT = Path(__file__).parent.parent.parent
 ANYTHING = Changed(None)
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with Supervisor(tmp_path_factory.mktemp("events") / "home") as farm:
+def database() -> Iterator[str]:
+    with place() as folder, Supervisor(folder / "home") as farm:
         yield plain(embedded.start(farm).database_url)
 
 
