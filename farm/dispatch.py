@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ARRAY, Text, and_, any_, func, literal, select
+from sqlalchemy import ARRAY, Text, and_, any_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from farm import batching, chapters, house, jobs, rendering, states, workers
@@ -58,6 +58,21 @@ def expire(session: Session, times: jobs.Times, crew: list[Worker]) -> None:
             rendering.lose(session, job)
         else:
             rendering.give_back(session, job, JobState.EXPIRED)
+
+
+def abandon(session: Session, worker_name: str) -> None:
+    """Put back what a farm's own processes had in hand when it stopped: none of them can be at work any more.
+
+    Only for a farm that has just been started and runs nothing yet. It counts no attempt, waits for no lease.
+    """
+    own = select(Worker.id).where(Worker.name == worker_name)
+    held = and_(Job.state == JobState.RUNNING, or_(Job.worker_id.is_(None), Job.worker_id.in_(own)))
+    for job in session.scalars(select(Job).where(held).order_by(Job.id).with_for_update()):
+        if job.kind == JobKind.RENDER:
+            rendering.give_back(session, job, JobState.EXPIRED)
+        else:
+            jobs.end(session, job, JobState.EXPIRED)
+            jobs.again(session, job, counted=False)
 
 
 def fill(session: Session, crew: list[Worker], batch_s: float) -> None:

@@ -12,6 +12,7 @@ from urllib.error import URLError
 
 from farm import embedded, workers
 from farm.db import beginner
+from farm.dispatch import abandon
 from farm.errors import Conflict, Rejected
 from farm.processes import Process
 from farm.schema import migrate
@@ -95,8 +96,12 @@ class Running:
 def farm_up(config: Settings, names: Sequence[str] = NAMES) -> Iterator[Running]:
     """A farm with the processes `names` while the block runs. Raises Conflict, Rejected, ServiceDown."""
     with Supervisor(config.home) as supervisor:
+        private = not config.database_url
         config = with_ports(with_servers(config, supervisor), names)
         migrate(config.database_url)
+        if private:
+            with beginner(config.database_url)() as session:
+                abandon(session, config.worker_name)
         config = enrolled(config)
         # The worker API first: it is stopped last, when the workers have given back what they held.
         for group in (API,), tuple(name for name in NAMES if name != API):

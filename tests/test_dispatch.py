@@ -1,9 +1,10 @@
 from sqlalchemy import select
 
+from farm import batching, jobs
 from farm.db import Begin
-from farm.dispatch import Plan, tick
+from farm.dispatch import Plan, abandon, lease, tick
 from farm.jobs import Times
-from farm.tables import Job, Segment
+from farm.tables import Job, JobKind, Project, Segment
 from tests import builders
 
 PLAN = Plan(Times(), batch_s=30, house_depth=2)
@@ -62,3 +63,40 @@ def test_early_chapters_are_spoken_first(begin: Begin) -> None:
     with begin() as session:
         by_job = select(Segment.take_key).where(Segment.job_id.is_not(None)).order_by(Segment.job_id)
         assert session.scalars(by_job).all() == ["early", "late"]
+
+
+def test_a_farm_that_starts_again_waits_for_no_lease_of_its_own(begin: Begin) -> None:
+    with begin() as session:
+        book = builders.project(session)
+        builders.chapter(session, book, ["a", "b"])
+        mine, other = builders.worker(session, "mine"), builders.worker(session, "elsewhere")
+        house = jobs.write(session, JobKind.MASTER, book.id, 1)
+        jobs.claim(session, house.id, house.token, Times())
+        ids = mine.id, other.id, house.id
+    render = {worker: claimed(begin, worker) for worker in ids[:2]}
+    with begin() as session:
+        abandon(session, "mine")
+    with begin() as session:
+        states = dict(session.execute(select(Job.id, Job.state)).all())
+        assert (states[render[ids[0]]], states[render[ids[1]]], states[ids[2]]) == (
+            "expired",
+            "running",
+            "expired",
+        )
+        again = session.scalars(select(Job).where(Job.kind == JobKind.MASTER, Job.state == "queued")).one()
+        assert again.attempt == 1
+        assert session.scalars(select(Segment.attempts).distinct()).all() == [0]
+
+
+def claimed(begin: Begin, worker: int) -> int:
+    """A render job of one segment that `worker` holds."""
+    with begin() as session:
+        segment = session.scalars(
+            select(Segment).where(Segment.state == "ready").order_by(Segment.rank)
+        ).first()
+        assert segment is not None
+        project = session.get_one(Project, segment.project_id)
+        lease(session, project, [batching.Waiting(segment.id, segment.take_key or "", 10)], "render.cpu", 1)
+        job = session.scalars(select(Job).order_by(Job.id.desc()).limit(1)).one()
+        assert jobs.claim(session, job.id, job.token, Times(), worker)
+        return job.id
