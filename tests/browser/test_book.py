@@ -104,7 +104,7 @@ def one_mp3(page: Page, folder: Path) -> Path:
     page.locator(".chapters .menu summary").first.click()
     page.get_by_role("button", name="Make an MP3").click()
     made = page.get_by_role("link", name="MP3", exact=True)
-    expect(made).to_be_visible()
+    expect(made).to_be_visible(timeout=A_BOOK_MS)
     return save(made, folder / "chapter.mp3")
 
 
