@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from dashboard.belongings import belongings
 from dashboard.media import send_object
 from farm.errors import Rejected
-from farm.rendering import LARGEST_TAKE
+from farm.takes import LARGEST as LARGEST_TAKE
 
 bp = Blueprint("store", __name__, url_prefix="/store")
 

@@ -12,6 +12,8 @@ from farm.errors import Conflict, NotFound
 from farm.tables import Chapter, ChapterState, JobKind, Project, Release, Segment, SegmentState, Take
 
 PAGE = 200
+FRESH = {"attempts": 0, "failed_by": [], "failure": None}
+"""A segment that a person wants tried again starts from nothing."""
 ENDED = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
 
 
@@ -130,8 +132,7 @@ def retry(session: Session, chapter_id: int) -> None:
     lock(session, [chapter_id])
     session.refresh(chapter)
     mine = Segment.chapter_id == chapter_id
-    fresh = {"attempts": 0, "failed_by": [], "failure": None}
-    mended = states.move(session, Segment, mine, SegmentState.FAILED, SegmentState.READY, **fresh)
+    mended = states.move(session, Segment, mine, SegmentState.FAILED, SegmentState.READY, **FRESH)
     held = Chapter.id == chapter_id
     if mended:
         states.move(session, Chapter, held, ChapterState.HELD, ChapterState.RENDERING)
@@ -164,9 +165,8 @@ def retry_segment(session: Session, segment_id: int) -> Chapter:
     if segment is None:
         raise NotFound("There is no segment {segment}.", segment=segment_id)
     lock(session, [segment.chapter_id])
-    fresh = {"attempts": 0, "failed_by": [], "failure": None}
     this = Segment.id == segment_id
-    if not states.move(session, Segment, this, SegmentState.FAILED, SegmentState.READY, **fresh):
+    if not states.move(session, Segment, this, SegmentState.FAILED, SegmentState.READY, **FRESH):
         raise Conflict("This segment has not failed.")
     chapter = Chapter.id == segment.chapter_id
     states.move(session, Chapter, chapter, ChapterState.HELD, ChapterState.RENDERING)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from farm import chapters, projects, states
+from farm import chapters, projects, states, takes
 from farm.audio.flac import read_audio
 from farm.audio.mastering import Clip, Mastered, MasteringSettings, encode_mp3, master
 from farm.engine import Audio
@@ -22,7 +22,6 @@ from farm.text.timing import sentence_times
 from farm.work import Work
 
 CHAPTERS = "chapters"
-LARGEST_TAKE = 16 * 2**20  # bytes
 
 
 class TakeGone(Exception):
@@ -45,7 +44,7 @@ class SpokenSegment:
         if self.take is None:
             raise TakeGone(self.take_key)
         try:
-            content = self.store.read(self.take, LARGEST_TAKE)
+            content = self.store.read(self.take, takes.LARGEST)
         except NotFound as e:
             raise TakeGone(self.take_key) from e
         audio = read_audio(io.BytesIO(content))

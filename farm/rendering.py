@@ -19,7 +19,6 @@ from farm.messages import Message
 from farm.storage import Store, Upload
 from farm.tables import Job, JobState, Project, Segment, SegmentState, Take, Worker
 
-LARGEST_TAKE = 16 * 2**20  # bytes; a minute of FLAC is a tenth of it
 UPLOAD_EXPIRES_S = 900
 MOST_WORKERS = 3
 
@@ -113,7 +112,7 @@ def uploads(
 ) -> dict[int, Upload]:
     """Where to put the takes of `sizes` (segment id -> bytes). Raises LeaseLost, Rejected."""
     job = jobs.hold(session, job_id, token)
-    if too_large := [size for size in sizes.values() if not 0 < size <= LARGEST_TAKE]:
+    if too_large := [size for size in sizes.values() if not 0 < size <= takes.LARGEST]:
         raise Rejected("A take of {size} bytes is not a segment's.", size=too_large[0])
     return {
         segment.id: store.upload_url(object_of(segment, job_id), sizes[segment.id], UPLOAD_EXPIRES_S)
@@ -153,7 +152,7 @@ def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result
     if isinstance(result, Unspoken):
         return result
     try:
-        content = store.read(object_of(segment, job_id), LARGEST_TAKE)
+        content = store.read(object_of(segment, job_id), takes.LARGEST)
         if len(content) != result.size or hashlib.sha256(content).hexdigest() != result.sha256:
             raise Rejected("The upload is not what the worker said it sent.")
         audio = read_audio(io.BytesIO(content))

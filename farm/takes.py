@@ -14,6 +14,7 @@ from farm.errors import NotFound
 from farm.tables import Segment, Take
 
 FOLDER = "takes"
+LARGEST = 16 * 2**20  # bytes; a minute of FLAC is a tenth of it
 
 
 @dataclass(frozen=True)

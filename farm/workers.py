@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -84,10 +84,6 @@ def live(session: Session) -> list[Worker]:
     """Workers that were heard of lately and take work."""
     fresh = Worker.last_seen > now - timedelta(seconds=LOST_AFTER_S)
     return list(session.scalars(select(Worker).where(fresh, Worker.state.in_(LIVE), Worker.desired == "run")))
-
-
-def is_lost(worker: Worker, at: datetime) -> bool:
-    return worker.last_seen is None or worker.last_seen < at - timedelta(seconds=LOST_AFTER_S)
 
 
 def can_serve(worker: Worker, project: Project) -> bool:

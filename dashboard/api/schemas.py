@@ -57,10 +57,6 @@ class Sentence(Strict):
     text = string(metadata={"description": "In the reader's language"})
 
 
-class Health(Strict):
-    status = string()
-
-
 class Farm(Strict):
     word = string(validate=validate.OneOf(["working", "waiting", "idle", "trouble"]))
     why = nested(Sentence)

@@ -8,8 +8,6 @@ THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 ENDLESS = re.compile(r"(?P<point>(?<=\d)\.)?(?P<number>\d{17,})")
 """Digits that nobody says as one number; taken out early, they cost every later pattern nothing."""
 LISTED = re.compile(r"(?:^|(?<=[\s，。；：、！？]))[①-⑳](?!、)|[①-⑳](?=[①-⑳\d])")
-COMPATIBLE = ("₀₉", "①⑳", "Ⅰⅿ", "㎀㏟", "￠￦")
-"""First and last of the ranges that Unicode knows an ordinary spelling for."""
 
 
 def fold(text: str) -> str:
