@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 
+CPU = "cpu"
+
 
 @dataclass(frozen=True)
 class GpuClass:
-    """`longest_segment` is in spoken characters."""
+    """`least_gib` is of the memory that NVML reports; `longest_segment` is in spoken characters."""
 
     name: str
+    least_gib: float
     dtype: str
     longest_segment: float
 
@@ -15,11 +18,22 @@ class GpuClass:
 CLASSES = {
     item.name: item
     for item in (
-        GpuClass("cpu", "fp32", 100),
-        GpuClass("4g", "fp16", 40),
-        GpuClass("6g", "fp16", 60),
-        GpuClass("8g", "fp16", 80),
-        GpuClass("12g", "fp16", 100),
-        GpuClass("24g", "fp16", 130),
+        GpuClass(CPU, 0, "fp32", 100),
+        GpuClass("4g", 3.5, "fp16", 40),
+        GpuClass("6g", 5.5, "fp16", 60),
+        GpuClass("8g", 7.5, "fp16", 80),
+        GpuClass("12g", 11, "fp16", 100),
+        GpuClass("24g", 22, "fp16", 130),
     )
 }
+
+
+def class_of(vram_gib: float) -> str:
+    """The class of a card with so much memory; one too small for any serves as a CPU does.
+
+    >>> [class_of(gib) for gib in (2, 4, 11.76, 15.7, 22.5, 140)]
+    ['cpu', '4g', '12g', '12g', '24g', '24g']
+    """
+    return max(
+        (item for item in CLASSES.values() if item.least_gib <= vram_gib), key=lambda item: item.least_gib
+    ).name

@@ -34,11 +34,23 @@ class Settings:
     host: str = setting("127.0.0.1", "address the dashboard listens on")
     port: int = setting(8600, "port of the dashboard")
     api_port: int = setting(8601, "port of the worker API and of the folder store's signed URLs")
-    api_url: str = setting("", "where workers reach the worker API; empty: http://<host>:<api_port>")
+    api_url: str = setting("", "where workers reach the worker API; empty: this host, <api_port>")
+    public_url: str = setting("", "where people reach the dashboard; empty: this host, <port>")
+    tls: bool = setting(False, "dashboard and worker API speak TLS themselves, and so does the broker's door")
+    tls_certificate: str = setting("", "file of your certificate; empty: one made for this home")
+    tls_key: str = setting("", "file of its key")
+    tls_ca: str = setting("", "file of the certificate that a joined worker trusts; empty: the system's")
+    broker_port: int = setting(8602, "port of the broker's TLS door, for workers on other machines")
+    broker_public_url: str = setting("", "where they reach your broker; empty: the door, or FARM_BROKER_URL")
+    broker_in_clear: bool = setting(False, "let workers on other machines use Redis without TLS")
+    approve_workers: bool = setting(False, "a machine that joined waits until a person lets it in")
     engine: str = setting("preview", "what the render worker here speaks with")
     worker_name: str = setting("local", "the render worker's name")
     worker_class: str = setting("cpu", "the render worker's GPU class")
     worker_secret: str = setting("", "what the farm knows the render worker by; empty: enrolled at the start")
+    gpu: str = setting("", "the card the render worker uses, by its UUID; empty: none")
+    spool_mb: int = setting(2048, "spoken audio that a worker keeps while the store is away, in MiB")
+    growth_mb: int = setting(2048, "how much a worker's engine may grow before it is loaded anew, in MiB")
     language: str = setting("", "the dashboard's language, zh or en; empty: the browser's")
     house_workers: int = setting(2, "processes that import, plan, master and publish")
     web_threads: int = setting(16, "threads of the dashboard; half may hold live streams")
@@ -100,9 +112,20 @@ def unknown(name: str, known: list[str]) -> Rejected:
     return Rejected("There is no setting {name}. Did you mean {nearest}?", name=name, nearest=nearest)
 
 
+def yes_or_no(text: str) -> bool:
+    """
+    >>> [yes_or_no(text) for text in ("1", "yes", "True", "0", "no", "false")]
+    [True, True, True, False, False, False]
+    """
+    known = {"1": True, "yes": True, "true": True, "0": False, "no": False, "false": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
 def parse(name: str, text: str, kind: Any) -> object:
     try:
-        value = kind(text)
+        value = yes_or_no(text) if kind is bool else kind(text)
     except ValueError as e:
         raise Rejected("{name} is {text}: not a {kind}.", name=name, text=text, kind=kind.__name__) from e
     return value.expanduser().absolute() if isinstance(value, Path) else value

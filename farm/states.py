@@ -61,7 +61,7 @@ MOVES: dict[type[Row], dict[str, set[str]]] = {
         "recalled": set(),
     },
     Worker: {
-        "enrolled": {"ready", "busy", "error"},
+        "enrolled": {"ready", "busy", "asleep", "error"},
         "ready": {"busy", "asleep", "error"},
         "busy": {"ready", "asleep", "error"},
         "asleep": {"ready", "busy", "error"},

@@ -66,11 +66,24 @@ class JobKind(StrEnum):
 
 
 class WorkerState(StrEnum):
+    """What a worker reports of itself."""
+
     ENROLLED = "enrolled"
     READY = "ready"
     BUSY = "busy"
     ASLEEP = "asleep"
     ERROR = "error"
+
+
+class Desired(StrEnum):
+    """What a person wants of a worker."""
+
+    RUN = "run"
+    DRAIN = "drain"
+    SLEEP = "sleep"
+    MAINTENANCE = "maintenance"
+    STOP = "stop"
+    REVOKED = "revoked"
 
 
 class Row(DeclarativeBase):
@@ -88,6 +101,7 @@ class Row(DeclarativeBase):
         Json: JSONB,
         list[Any]: JSONB,
         list[int]: ARRAY(BigInteger),
+        list[str]: ARRAY(Text),
     }
 
 
@@ -151,6 +165,13 @@ class Project(Row):
     lexicon: Mapped[str] = mapped_column(server_default="")
     priority: Mapped[int] = mapped_column(server_default="50")
     weight: Mapped[float] = mapped_column(server_default="1")
+    classes: Mapped[list[str]] = mapped_column(
+        server_default="{}"
+    )  # GPU classes that may serve it; {}: every
+    tags: Mapped[list[str]] = mapped_column(server_default="{}")  # its workers carry all of them
+    most_workers: Mapped[int | None]  # at once; None: as many as there are
+    deadline: Mapped[datetime | None]
+    shortened: Mapped[Json | None]  # why its segments were cut shorter than at the start
     reading: Mapped[Json] = mapped_column(server_default="{}")  # oddities, removed parts, encoding guess
     request: Mapped[str | None] = mapped_column(index=True)  # hash of what `farm render` was asked for
     failure: Mapped[Json | None]
@@ -247,6 +268,7 @@ class Job(Row):
     __table_args__ = (
         Index("ix_jobs_open", "queue", "id", postgresql_where=text("state IN ('queued', 'running')")),
         Index("ix_jobs_project", "project_id", "kind"),
+        Index("ix_jobs_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     kind: Mapped[str]
@@ -265,6 +287,7 @@ class Job(Row):
     cpu_s: Mapped[float | None]  # processor seconds that the house spent on it
     lease_until: Mapped[datetime | None]
     not_before: Mapped[datetime] = created()
+    audio_s: Mapped[float] = mapped_column(server_default="0")  # accepted of a render job
     created_at: Mapped[datetime] = created()
     published_at: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
@@ -273,22 +296,109 @@ class Job(Row):
 
 
 class Worker(Row):
-    """One process on one GPU of one machine (here: on the CPU)."""
+    """One process on one GPU of one machine (or on its CPU)."""
 
     __tablename__ = "workers"
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     secret_hash: Mapped[str] = mapped_column(unique=True)
+    broker_hash: Mapped[str] = mapped_column(
+        server_default=""
+    )  # SHA-256 of its Redis password, as ACLs have it
     local: Mapped[bool]  # shares the store's folder with the farm
     gpu_class: Mapped[str]
     engine: Mapped[str] = mapped_column(server_default="")
     fingerprint: Mapped[str] = mapped_column(server_default="")
+    protocol: Mapped[int] = mapped_column(server_default="0")  # 0: never reported
+    version: Mapped[str] = mapped_column(server_default="")  # of the wheel it runs
     state: Mapped[str]
     desired: Mapped[str] = mapped_column(server_default="run")
+    at_once: Mapped[bool] = mapped_column(server_default=text("false"))  # not after this batch, but now
+    approved: Mapped[bool] = mapped_column(server_default=text("true"))
+    ephemeral: Mapped[bool] = mapped_column(server_default=text("false"))  # forgotten when it stays away
+    tags: Mapped[list[str]] = mapped_column(server_default="{}")
+    projects: Mapped[list[int]] = mapped_column(server_default="{}")  # that it may serve; {}: every
+    schedule: Mapped[Json] = mapped_column(server_default="{}")  # when it works; {}: always
     speed: Mapped[float | None]  # x realtime, moving average over accepted takes
+    benchmark: Mapped[float | None]  # x realtime, measured when it joined
+    profile: Mapped[Json] = mapped_column(server_default="{}")  # what was measured beside it: batch, peak_mib
+    strikes: Mapped[list[int]] = mapped_column(server_default="{}")  # segments failed here in a row
+    hold: Mapped[Json | None]  # why the farm gives it no work
+    last_take: Mapped[str | None]  # key
     facts: Mapped[Json] = mapped_column(server_default="{}")
+    address: Mapped[str] = mapped_column(server_default="")  # where it was last heard from
     last_seen: Mapped[datetime | None]
     created_at: Mapped[datetime] = created()
+
+
+class JoinToken(Row):
+    """What a machine joins with, and what its workers will be; only the token's hash is kept."""
+
+    __tablename__ = "join_tokens"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]  # of the worker; of a reusable token, what its workers' names begin with
+    engine: Mapped[str]
+    gpu_class: Mapped[str] = mapped_column(server_default="")  # "": by what the card has
+    tags: Mapped[list[str]] = mapped_column(server_default="{}")
+    projects: Mapped[list[int]] = mapped_column(server_default="{}")
+    schedule: Mapped[Json] = mapped_column(server_default="{}")
+    approval: Mapped[bool] = mapped_column(server_default=text("false"))  # a person lets its workers in
+    ephemeral: Mapped[bool] = mapped_column(server_default=text("false"))
+    uses: Mapped[int] = mapped_column(server_default="0")
+    most_uses: Mapped[int] = mapped_column(server_default="1")
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = created()
+
+
+class Block(Row):
+    """A worker that a project is kept from."""
+
+    __tablename__ = "blocks"
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    worker_id: Mapped[int] = mapped_column(
+        ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    reason: Mapped[Json]
+    created_at: Mapped[datetime] = created()
+
+
+class Mishap(Row):
+    """What went wrong with a segment on a worker; the last ones are shown on its card."""
+
+    __tablename__ = "mishaps"
+    __table_args__ = (Index("ix_mishaps_worker_id_id", "worker_id", "id"),)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = created()
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"))
+    project_id: Mapped[int] = project_key()
+    segment_id: Mapped[int] = mapped_column(BigInteger)
+    display: Mapped[str]  # the beginning of its text
+    kind: Mapped[str]  # as in farm.engine.SpeechFailure, or lost, upload, audio
+    reason: Mapped[str]
+
+
+class Audit(Row):
+    """Who changed what, when, from where; never altered."""
+
+    __tablename__ = "audits"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = created()
+    who: Mapped[str]
+    address: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str]
+    values: Mapped[Json] = mapped_column(server_default="{}")
+    status: Mapped[int]  # of the answer, as HTTP has it
+
+
+class Tally(Row):
+    """What is counted since the farm began, for the metrics."""
+
+    __tablename__ = "tallies"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
 
 
 class Release(Row):
