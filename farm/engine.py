@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
+TITLES = {"indextts2": "IndexTTS-2"}
+"""What people call the engines whose names are not words."""
+
+
+def title(engine: str) -> str:
+    """
+    >>> title("indextts2"), title("preview")
+    ('IndexTTS-2', 'preview')
+    """
+    return TITLES.get(engine, engine)
+
 
 @dataclass(frozen=True)
 class Audio:

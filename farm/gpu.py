@@ -14,6 +14,11 @@ class GpuClass:
     dtype: str
     longest_segment: float
 
+    @property
+    def title(self) -> str:
+        """What people call it: CPU, 12 GB."""
+        return "CPU" if self.name == CPU else f"{self.name.removesuffix('g')} GB"
+
 
 CLASSES = {
     item.name: item
@@ -26,6 +31,11 @@ CLASSES = {
         GpuClass("24g", 22, "fp16", 130),
     )
 }
+
+TYPICAL_SPEED = {("indextts2", "12g"): 5.7, ("indextts2", "24g"): 28.0}
+"""x realtime of an engine on an RTX 3060 and an RTX 4090 at their largest batch: what PERFORMANCE.md §4 expects.
+
+For forecasts until a worker of the class was measured."""
 
 
 def class_of(vram_gib: float) -> str:
