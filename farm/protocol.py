@@ -1,11 +1,55 @@
 """What the farm and its workers must agree on; a worker knows nothing else of the farm's side."""
 
+import re
+
+from farm.errors import Rejected
+
 PROTOCOL = 2
 """Of the worker API's messages."""
 
 OLDEST = PROTOCOL - 1
 """The oldest that is understood beside it, so that a farm can be updated before its workers."""
 
+TOKEN = re.compile(r"fj1\.([A-Za-z0-9_-]{43})?\.([A-Za-z0-9_-]{20,100})")
+
 
 def is_understood(protocol: int) -> bool:
     return OLDEST <= protocol <= PROTOCOL
+
+
+def written(pin: str, secret: str) -> str:
+    """A join token as people copy it. `pin` as RFC 7469 has it, "" where the farm has no TLS of its own.
+
+    >>> written("", "s" * 20)
+    'fj1..ssssssssssssssssssss'
+    """
+    return f"fj1.{pin.replace('+', '-').replace('/', '_').rstrip('=')}.{secret}"
+
+
+def read(token: str) -> tuple[str, str]:
+    """The pin and the secret of a token that was copied. Raises Rejected.
+
+    >>> read(written("+/" * 21 + "A=", "s" * 20))[0] == "+/" * 21 + "A="
+    True
+    """
+    parts = TOKEN.fullmatch(token.strip())
+    if parts is None:
+        raise Rejected(
+            "This is no token to join with. Copy the whole line again: a token begins with fj1. "
+            "and has two dots."
+        )
+    pin = f"{parts[1]}=" if parts[1] else ""
+    return pin.replace("-", "+").replace("_", "/"), parts[2]
+
+
+def direct_queue(worker_name: str) -> str:
+    """The queue of work that must go to this worker."""
+    return f"w.{worker_name}"
+
+
+def unacked_keys(worker_name: str) -> dict[str, str]:
+    """Celery's transport options by which a worker keeps what it took off a queue under keys of its own."""
+    return {
+        option: f"{option.removesuffix('_key')}.{worker_name}"
+        for option in ("unacked_key", "unacked_index_key", "unacked_mutex_key")
+    }
