@@ -55,8 +55,9 @@ def backoff_s(failures: int) -> float:
 class Child:
     """A process and its lives, one after the other. Its methods belong to the supervisor's thread."""
 
-    def __init__(self, process: Process, log_file: Path) -> None:
+    def __init__(self, process: Process, log_file: Path, healthy_s: float = HEALTHY_S) -> None:
         self.process = process
+        self.healthy_s = healthy_s
         self.log_file = log_file
         self.restarts = 0
         self.since = datetime.now(UTC)
@@ -104,7 +105,7 @@ class Child:
             self._identity = identity(self._popen.pid)
 
     def _ended(self, how: str, now: float) -> None:
-        healthy = now - self._started >= HEALTHY_S
+        healthy = now - self._started >= self.healthy_s
         self._failures = 1 if healthy else self._failures + 1
         self._start_at = now + backoff_s(self._failures)
         self._popen = None

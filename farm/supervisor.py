@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn, Self
 
 from farm.errors import Conflict, Forbidden, Rejected, ServiceDown
 from farm.processes import (
+    HEALTHY_S,
     Child,
     Process,
     end_leftovers,
@@ -50,11 +51,13 @@ class Supervisor:
 
     One at a time: raises Conflict when another farm holds the home, Forbidden when it is another user's, and
     Rejected when it cannot be made.
+    A process that lived for `healthy_s` is started again at once when it ends, others later and later.
     In the main thread SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does: each leaves the `with`.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, healthy_s: float = HEALTHY_S) -> None:
         self.home = home
+        self.healthy_s = healthy_s
         self._groups: list[list[Child]] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -90,7 +93,8 @@ class Supervisor:
 
         What was started together is stopped together, the last group first.
         """
-        group = [Child(process, self.home / "logs" / f"{process.name}.log") for process in processes]
+        logs = self.home / "logs"
+        group = [Child(process, logs / f"{process.name}.log", self.healthy_s) for process in processes]
         self._groups.append(group)
         self._wake.set()
         for child in group:

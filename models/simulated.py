@@ -29,7 +29,7 @@ class Simulated:
     """Speaks `speed` seconds of audio a second, `batch` utterances at once; inf takes no time.
 
     Every clip lasts `clip_s`, or with 0 as long as its text would take to say. A text with `fail` in it is
-    not spoken; a text with `poison` in it kills the process.
+    not spoken, one with `mute` in it is silence, one with `poison` in it kills the process.
     """
 
     name = "simulated"
@@ -37,12 +37,18 @@ class Simulated:
     languages = frozenset({"zh", "en", "ja", "ko"})
 
     def __init__(
-        self, speed: float = 60.0, batch: int = 16, clip_s: float = 0.0, fail: str = "", poison: str = ""
+        self,
+        speed: float = 60.0,
+        batch: int = 16,
+        clip_s: float = 0.0,
+        fail: str = "",
+        mute: str = "",
+        poison: str = "",
     ) -> None:
         if not (speed > 0 and batch > 0 and 0 <= clip_s < 3600):
             raise Rejected("The simulated engine needs a speed and a batch above 0, and a clip_s below 3600.")
         self._speed, self._batch, self._clip_s = speed, batch, clip_s
-        self._fail, self._poison = fail, poison
+        self._fail, self._mute, self._poison = fail, mute, poison
         self.fingerprint = f"tones-2-{clip_s:g}"
 
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
@@ -71,7 +77,10 @@ class Simulated:
         if self._fail and self._fail in utterance.text:
             return SpeechFailure("engine", f"The text contains {self._fail}.")
         seconds = self._clip_s or spoken_s(utterance.text) / utterance.direction.pace
-        return Speech(Audio(tone(utterance, seconds), SAMPLE_RATE), utterance.seed)
+        samples = tone(utterance, seconds)
+        if self._mute and self._mute in utterance.text:
+            samples = np.zeros_like(samples)
+        return Speech(Audio(samples, SAMPLE_RATE), utterance.seed)
 
 
 def stopped_within(seconds: float, stop: Callable[[], bool]) -> bool:

@@ -95,3 +95,12 @@ list(engine.speak([Utterance("a POISON", "en", engine.voice_print({}))], lambda:
 """
     ended = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stdout) == (-9, b"1\n")
+
+
+def test_a_text_with_the_mute_word_becomes_silence() -> None:
+    engine = models.load("simulated:speed=inf,mute=船")
+    silent, spoken = said(engine, "一只船"), said(engine, "一盏灯")
+    assert isinstance(silent, Speech)
+    assert isinstance(spoken, Speech)
+    assert not np.any(silent.audio.samples)
+    assert np.any(spoken.audio.samples)

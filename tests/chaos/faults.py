@@ -1,0 +1,351 @@
+"""What is broken, row by row: each takes a field and how many times, and gives what only it can measure."""
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from sqlalchemy import BigInteger, and_, cast, func, select
+
+from farm import chapters, steering
+from farm.tables import Chapter, ChapterState, Desired, Job, Segment, Take, Worker, WorkerState
+from farm.up import process
+from tasks.app import celery_app
+from tasks.client import FarmClient
+from tests.chaos.disks import disk, fill
+from tests.chaos.field import CARD_4090, SCALE, Card, Field, eventually
+from tests.chaos.road import Road
+from tests.chaos.watch import held, until, worst
+from tests.s3 import s3_server
+
+Found = Mapping[str, float]
+
+GAP_S = 1.5
+BOOK = 600
+
+
+def a_worker(field: Field) -> str:
+    return field.chance.choice(sorted(field.crew))
+
+
+def one_at_work(field: Field) -> tuple[str, int]:
+    """A worker that has a job, and the job."""
+
+    def look() -> tuple[str, int] | None:
+        for name in field.chance.sample(sorted(field.crew), len(field.crew)):
+            if job := held(field.begin, field.worker_id(name)):
+                return name, job
+        return None
+
+    return eventually(look)
+
+
+def is_over(field: Field, job_id: int) -> bool:
+    with field.begin() as session:
+        return session.get_one(Job, job_id).state != "running"
+
+
+def kill_child(field: Field, times: int) -> Found:
+    field.start_book(BOOK)
+    released = []
+    for _ in range(times):
+        field.pause(GAP_S)
+        name, job = one_at_work(field)
+        with suppress(ProcessLookupError):
+            os.kill(field.child(name), signal.SIGKILL)
+        released.append(until(lambda job=job: is_over(field, job), within_s=30))
+    return {"released_s": worst(released)}
+
+
+def kill_worker(field: Field, times: int) -> Found:
+    field.start_book(BOOK)
+    released = []
+    for _ in range(times):
+        field.pause(GAP_S)
+        name, job = one_at_work(field)
+        field.kill(name)
+        released.append(until(lambda job=job: is_over(field, job), within_s=60))
+    return {"released_s": worst(released)}
+
+
+def freeze_worker(field: Field, times: int) -> Found:
+    """Thawed, it finds that its job is somebody else's; what it says of it changes nothing."""
+    field.start_book(BOOK)
+    for _ in range(times):
+        field.pause(GAP_S)
+        name, _ = one_at_work(field)
+        field.freeze(name, 120 / SCALE)
+        field.pause(1)
+    return {"late": late_takes(field)}
+
+
+def late_takes(field: Field) -> int:
+    """Takes of jobs that had been taken from their worker before."""
+    job = cast(func.split_part(Take.object, ".", 2), BigInteger)
+    query = select(func.count()).select_from(Take).join(Job, Job.id == job)
+    with field.begin() as session:
+        ended = and_(Job.state != "done", Take.created_at > Job.ended_at)
+        return session.scalars(query.where(ended)).one()
+
+
+def restart_redis(field: Field, times: int) -> Found:
+    """Killed, or asked to end: its append-only file brings everything back."""
+    field.start_book(BOOK)
+    for at in range(times):
+        field.pause(2 * GAP_S)
+        field.kill("redis", signal.SIGTERM if at % 2 else signal.SIGKILL)
+        eventually(lambda: field.redis.ping())
+    return {}
+
+
+def wipe_redis(field: Field, times: int) -> Found:
+    field.start_book(BOOK)
+    for at in range(times):
+        field.pause(2 * GAP_S)
+        if at % 2:
+            field.redis.flushall()
+        else:
+            field.redis.flushall()
+            field.kill("redis")
+            eventually(lambda: field.redis.ping())
+    return {}
+
+
+def lose_redis(field: Field, times: int) -> Found:
+    """Once for ten minutes, then for one: what runs is accepted, new work comes when it is back."""
+    field.start_book(BOOK)
+    back = []
+    for at in range(times):
+        field.pause(GAP_S)
+        field.roads["broker"].close()
+        time.sleep((60 if at else 600) / SCALE)
+        before = claims(field)
+        field.roads["broker"].open()
+        field.pause(0, least=100)
+        back.append(until(lambda before=before: claims(field) > before, within_s=120))
+    return {"back_s": worst(back)}
+
+
+def claims(field: Field) -> int:
+    with field.begin() as session:
+        return session.scalars(select(func.count()).select_from(Job).where(Job.claimed_at.is_not(None))).one()
+
+
+def restart_postgres(field: Field, times: int) -> Found:
+    """SIGQUIT: an immediate shutdown, recovered from the log."""
+    field.start_book(BOOK)
+    for _ in range(times):
+        field.pause(2 * GAP_S)
+        field.kill("postgres", signal.SIGQUIT)
+        eventually(lambda: claims(field) >= 0)
+    return {}
+
+
+def lose_answers(field: Field, times: int) -> Found:
+    """The ambiguous commit: done, but the worker is told nothing."""
+    field.start_book(BOOK)
+    road = field.roads["api"]
+    road.loses = 0.05
+    while road.lost < times:
+        field.pause(GAP_S)
+    road.loses = 0.0
+    return {"answers lost": road.lost}
+
+
+def ring_again(field: Field, times: int) -> Found:
+    """Every job that ever was is rung for again, in any order, with its own and with wrong tokens."""
+    field.start_book(BOOK)
+    field.pause(10)
+    name = a_worker(field)
+    with field.begin() as session:
+        old = select(Job.id, Job.token, Job.queue).where(Job.kind == "render", Job.claimed_at.is_not(None))
+        rung = [tuple(row) for row in session.execute(old)]
+    client = FarmClient(field.crew[name].worker_api, field.crew[name].worker_secret)
+    doubles = field.chance.choices(rung, k=times)
+    since = time.monotonic()
+    claimed = sum(client.claim(job, token) is not None for job, token, _ in doubles)
+    took_s = (time.monotonic() - since) / times
+    bells = celery_app("chaos", field.config.broker_url, [])
+    for job, token, queue in field.chance.choices(rung, k=min(times, 300)):
+        bells.send_task("tasks.render.speak", args=[job, token], queue=queue, retry=False)
+    return {"claimed": claimed, "each_ms": 1000 * took_s}
+
+
+def kill_clock(field: Field, times: int) -> Found:
+    """A second clock waits for the first one's lock; whichever ticks is killed."""
+    field.keeper.start(replace(process("clock", field.config), name="clock-2"))
+    field.start_book(BOOK)
+    for at in range(times):
+        field.pause(2 * GAP_S)
+        field.kill("clock-2" if at % 2 else "clock")
+    return {}
+
+
+def poison(field: Field, times: int) -> Found:
+    """Fails alone after four deaths at most; everything else is spoken, and no worker is held for it."""
+    at = field.chance.sample(range(300), times)
+    book = field.start_book(300, odd=dict.fromkeys(at, "was given arsenic number"))
+    eventually(lambda: all_ended(field, book), within_s=300)
+    with field.begin() as session:
+        mine = and_(Segment.project_id == book, Segment.spoken.contains("arsenic"))
+        deaths = session.scalars(select(func.max(Segment.attempts)).where(mine)).one()
+        holds = session.scalars(
+            select(func.count()).select_from(Worker).where(Worker.hold.is_not(None))
+        ).one()
+    give_out(field, book)
+    return {"deaths_each": deaths, "held": holds}
+
+
+def all_ended(field: Field, book: int) -> bool:
+    with field.begin() as session:
+        open_ones = and_(Segment.project_id == book, Segment.state.in_(["ready", "leased"]))
+        return session.scalar(select(Segment.id).where(open_ones).limit(1)) is None
+
+
+def give_out(field: Field, book: int) -> None:
+    """Press “give it out without” wherever a chapter is held."""
+    with field.begin() as session:
+        holding = and_(Chapter.project_id == book, Chapter.state == ChapterState.HELD)
+        for chapter in session.scalars(select(Chapter.id).where(holding)):
+            chapters.waive(session, chapter)
+
+
+def bad_worker(field: Field, times: int) -> Found:
+    """Held after three failures in a row; released by a person who mended nothing, it is held again."""
+    field.start_book(BOOK)
+    kinds = {"fails": Card(CARD_4090 + ",fail=keeper"), "mute": Card(CARD_4090 + ",mute=keeper")}
+    for name, card in kinds.items():
+        field.add(name, card)
+    noticed = []
+    for at in range(times):
+        name = sorted(kinds)[at % 2]
+        noticed.append(until(lambda name=name: on_hold(field, name), within_s=60))
+        with field.begin() as session:
+            steering.release(session, field.worker_id(name))
+        field.pause(GAP_S)
+    return {"noticed_s": worst(noticed)}
+
+
+def on_hold(field: Field, name: str) -> bool:
+    with field.begin() as session:
+        return session.scalars(select(Worker.hold).where(Worker.name == name)).one() is not None
+
+
+def bucket_by_road(stack: ExitStack) -> dict[str, Any]:
+    """A bucket on a real S3 protocol server, reached by a road; more settings of the field."""
+    endpoint = stack.enter_context(s3_server())
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="books")
+    target = urlsplit(endpoint)
+    road = stack.enter_context(Road((str(target.hostname), target.port or 0)))
+    url = f"s3://books/farm?endpoint=http://127.0.0.1:{road.port}&region=us-east-1"
+    return {"store_url": url, "more_roads": {"store": road}}
+
+
+def lose_store(field: Field, times: int) -> Found:
+    """Once for ten minutes, then for one; in between one answer in twenty is a 503."""
+    field.start_book(BOOK)
+    road = field.roads["store"]
+    road.instead = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    for at in range(times):
+        road.loses = 0.05
+        field.pause(2 * GAP_S)
+        road.loses = 0.0
+        road.close()
+        time.sleep((60 if at else 600) / SCALE)
+        road.open()
+    return {}
+
+
+def small_disks(stack: ExitStack, folder: Path) -> None:
+    """What the servers and one worker write to is a small disk of its own."""
+    for path, size in ((folder / "farm/servers", "600m"), (folder / "farm/servers/redis", "32m")):
+        stack.enter_context(disk(path, size))
+    stack.enter_context(disk(folder / "a3060", "64m"))
+
+
+def fill_disks(field: Field, times: int) -> Found:
+    """Each in turn is filled for some seconds, then emptied: the farm goes on by itself."""
+    field.start_book(BOOK)
+    servers = field.folder / "farm/servers"
+    noticed = []
+    for at in range(times):
+        field.pause(GAP_S)
+        where = (field.folder / "a3060", servers / "redis", servers)[at % 3]
+        ballast = fill(where)
+        if at % 3 == 0:
+            noticed.append(until(lambda: state_of(field, "a3060") == WorkerState.ERROR, within_s=60))
+        else:
+            time.sleep(6)
+        ballast.unlink()
+        field.pause(GAP_S)
+    return {"noticed_s": worst(noticed)}
+
+
+def state_of(field: Field, name: str) -> str:
+    with field.begin() as session:
+        return session.scalars(select(Worker.state).where(Worker.name == name)).one()
+
+
+def wrong_clock(field: Field, times: int) -> Found:
+    """Leases are dated by the database alone."""
+    field.start_book(BOOK)
+    for at in range(times):
+        name = sorted(field.crew)[at % len(field.crew)]
+        field.clocks[name].set(field.chance.choice((-300, 300)))
+        field.pause(GAP_S)
+    return {}
+
+
+def rolling(field: Field, times: int) -> Found:
+    """Every worker in turn is drained, put to sleep, or ended as for an upgrade, while the others go on."""
+    field.start_book(BOOK)
+    away = []
+    for at in range(times):
+        name = sorted(field.crew)[at % len(field.crew)]
+        if at % 3 == 2:
+            before = field.pid(name)
+            field.kill(name, signal.SIGTERM)
+            eventually(lambda name=name, before=before: field.pid(name) != before)
+        else:
+            wish(field, name, Desired.DRAIN if at % 3 == 0 else Desired.SLEEP, at_once=at % 2 == 0)
+            eventually(lambda name=name: state_of(field, name) == WorkerState.ASLEEP)
+            wish(field, name, Desired.RUN)
+        field.pause(0)
+        away.append(
+            until(lambda name=name: held(field.begin, field.worker_id(name)) is not None, within_s=60)
+        )
+    return {"away_s": worst(away)}
+
+
+def wish(field: Field, name: str, desired: Desired, *, at_once: bool = False) -> None:
+    with field.begin() as session:
+        steering.wish(session, field.worker_id(name), desired, at_once=at_once)
+
+
+def compete(field: Field, times: int) -> Found:
+    """Short books come one after the other beside a long one: how many waited more than two batches."""
+    field.start_book(4000)
+    waited = []
+    for _ in range(times):
+        field.pause(field.config.batch_s)
+        short = field.start_book(20)
+        eventually(lambda short=short: planned(field, short))
+        waited.append(until(lambda short=short: heard(field, short), within_s=60))
+    return {"late": sum(wait_s > 2 * field.config.batch_s for wait_s in waited), "first_s": worst(waited)}
+
+
+def planned(field: Field, book: int) -> bool:
+    with field.begin() as session:
+        return session.scalar(select(Segment.id).where(Segment.project_id == book).limit(1)) is not None
+
+
+def heard(field: Field, book: int) -> bool:
+    with field.begin() as session:
+        done = and_(Segment.project_id == book, Segment.state == "done")
+        return session.scalar(select(Segment.id).where(done).limit(1)) is not None
