@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 
 from dashboard.answers import StrictJson, as_json
 from dashboard.api import PREFIX, set_up_api
+from dashboard.auditing import set_up_auditing
 from dashboard.auth import public, set_up_auth
 from dashboard.belongings import Belongings
 from dashboard.languages import say, set_up_languages
@@ -36,6 +37,7 @@ def create_app(have: Belongings) -> Flask:
     app.url_map.converters["int"] = RowId
     app.extensions["voicefarm"] = have
     set_up_languages(app, have.settings.language)
+    set_up_auditing(app)
     set_up_auth(app, have.settings.signing_secret)
     set_up_live(app, have.settings)
     set_up_pages(app)

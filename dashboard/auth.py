@@ -33,9 +33,10 @@ ATTEMPTS = "10 per minute"
 
 
 class Person(UserMixin):  # type: ignore[misc]
-    """A user as Flask-Login knows one."""
+    """A user as Flask-Login knows one; `token` is what theirs is called, of a script."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: User, token: str = "") -> None:
+        self.token = token
         self.id = user.id
         self.name = user.name
         self.has_password = user.password_hash is not None
@@ -77,7 +78,7 @@ def script(_request: Any) -> Person | None:
     """Nobody when the token is not known."""
     if is_script():
         with suppress(Forbidden), belongings().begin() as session:
-            return Person(users.by_token(session, request.headers["Authorization"].removeprefix(BEARER)))
+            return Person(*users.by_token(session, request.headers["Authorization"].removeprefix(BEARER)))
     return None
 
 

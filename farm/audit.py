@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from typing import Any
 
 from sqlalchemy import Text, cast, func, select
@@ -19,6 +19,7 @@ from farm.tables import Audit
 log = logging.getLogger(__name__)
 
 PAGE = 100
+LARGEST_ID = 2**63 - 1
 READ_AT_ONCE = 500
 LONGEST = 200  # characters of a text
 MOST_ITEMS = 20  # of a list or a table
@@ -112,7 +113,7 @@ def listed(session: Session, before: int | None = None, most: int = PAGE, words:
     )
     statement = select(Audit).order_by(Audit.id.desc()).limit(most)
     if before is not None:
-        statement = statement.where(Audit.id < before)
+        statement = statement.where(Audit.id < max(0, min(before, LARGEST_ID)))
     for word in text(words).split():
         statement = statement.where(said.icontains(word, autoescape=True))
     return list(session.scalars(statement))
@@ -130,14 +131,19 @@ def rows(begin: Begin, words: str = "") -> Iterator[Audit]:
         before = found[-1].id
 
 
+def plain(row: Audit) -> dict[str, Any]:
+    """A row by `COLUMNS`, as JSON has it."""
+    return {name: getattr(row, name) for name in COLUMNS} | {"at": row.at.isoformat()}
+
+
 def as_csv(begin: Begin, words: str = "") -> Iterator[str]:
     """RFC 4180 with a heading, a piece at a time; the byte order mark is how spreadsheets know UTF-8."""
     yield "\ufeff" + line(COLUMNS)
     for row in rows(begin, words):
-        yield line([getattr(row, name) for name in COLUMNS])
+        yield line(plain(row).values())
 
 
-def line(cells: Any) -> str:
+def line(cells: Iterable[object]) -> str:
     written = io.StringIO()
     csv.writer(written).writerow([defused(cell) for cell in cells])
     return written.getvalue()

@@ -33,7 +33,7 @@ def test_no_token_is_kept_in_the_clear(begin: Begin) -> None:
         session.flush()
         kept = session.scalars(select(SignInLink.hash)).all()
         assert link not in kept
-        assert users.by_token(session, api).id == owner.id
+        assert users.by_token(session, api) == (owner, "laptop")
     with begin() as session, pytest.raises(Forbidden):
         users.by_token(session, link)
 

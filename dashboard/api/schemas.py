@@ -269,3 +269,25 @@ class OfProject(Strict):
 
 class Saving(Strict):
     download = fields.Boolean(load_default=False)
+
+
+class AuditRow(Strict):
+    id = count()
+    at = moment()
+    who = string(metadata={"description": "A user, with the token's name where a script did it"})
+    address = string()
+    action = string()
+    target = string()
+    status = count(metadata={"description": "Of the answer, as HTTP has it; 401 where a stranger asked"})
+    values = fields.Dict(keys=fields.String(), **YES)
+
+
+class Audited(Strict):
+    rows = many(AuditRow)
+    older = count(allow_none=True, metadata={"description": "Ask for what lies before this row"})
+
+
+class OfAudit(Strict):
+    before = fields.Integer(load_default=None, validate=validate.Range(0, 2**63 - 1))
+    most = fields.Integer(load_default=100, validate=validate.Range(1, 500))
+    words = text(200, load_default="")
