@@ -1,4 +1,4 @@
-"""When projects will have been spoken: the workers' speeds, shared as the dispatcher shares them out. Pure."""
+"""When projects will have been spoken: the workers' speeds, shared as the dispatcher shares them. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

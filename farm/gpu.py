@@ -33,7 +33,7 @@ CLASSES = {
 }
 
 TYPICAL_SPEED = {("indextts2", "12g"): 5.7, ("indextts2", "24g"): 28.0}
-"""x realtime of an engine on an RTX 3060 and an RTX 4090 at their largest batch: what PERFORMANCE.md §4 expects.
+"""x realtime of an engine on an RTX 3060 and an RTX 4090 at their largest batch (PERFORMANCE.md §4).
 
 For forecasts until a worker of the class was measured."""
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
 from farm import casting, chapters, states
@@ -23,6 +23,11 @@ def run(work: Work) -> None:
     segments = plan_chapter(chapter.title, text, settings_of(project))
     work.progress(0.5)
     with work.finishing() as session:
+        chapters.lock(session, [chapter.id])
+        limit = session.scalars(select(Project.longest_segment).where(Project.id == project.id)).one()
+        if limit != project.longest_segment:  # lowered meanwhile, under this lock
+            project.longest_segment = limit
+            segments = plan_chapter(chapter.title, text, settings_of(project))
         write(session, project, chapter, segments)
 
 
@@ -37,8 +42,7 @@ def settings_of(project: Project) -> PlanSettings:
 
 
 def write(session: Session, project: Project, chapter: Chapter, segments: list[PlannedSegment]) -> None:
-    """Replace a chapter's segments; those whose take exists are done at once."""
-    chapters.lock(session, [chapter.id])
+    """Replace the segments of a chapter that is locked; those whose take exists are done at once."""
     session.execute(delete(Segment).where(Segment.chapter_id == chapter.id))
     rows = [row(project, chapter, at, segment) for at, segment in enumerate(segments)]
     if rows:  # a chapter without a word has none, and an INSERT of nothing is not nothing

@@ -14,8 +14,9 @@ from farm.text.normalise import normalise
 from farm.text.quotes import pairs
 from farm.text.sentences import sentence_ends
 
-__all__ = ["Boundary", "PlanSettings", "PlannedSegment", "Sentence", "plan_chapter"]
+__all__ = ["Boundary", "PlanSettings", "PlannedSegment", "Sentence", "cut_anew", "plan_chapter"]
 
+TITLE = "title"
 _PARAGRAPH = re.compile(r"\S[^\n]*(?:\n\s*)?")
 _SCENE_BREAK = re.compile(r"(?:[*＊※◇◆○●☆★□■△▲▽▼⁂❖✦✧❦❧☙§#＃•·♦♢✻✽❀❁〇]\s*)+|(?:[-‐–—―─━_=＝~～]\s*){3,}")
 _STOPPED = re.compile(r"[^\w\s]\W*$")
@@ -61,7 +62,15 @@ def plan_chapter(title: str, text: str, settings: PlanSettings) -> list[PlannedS
     """
     last = Boundary.TITLE if text else Boundary.END
     whole = replace(settings, one_sentence=False, dialogue_apart=False)
-    return _plan(title, "title", last, whole) + _plan(text, "narrator", Boundary.END, settings)
+    return _plan(title, TITLE, last, whole) + _plan(text, "narrator", Boundary.END, settings)
+
+
+def cut_anew(
+    display: str, language: str, role: str, after: Boundary, settings: PlanSettings
+) -> list[PlannedSegment]:
+    """A segment that became too long, as several of the same role; their display texts joined are its own."""
+    alone = replace(settings, language=language, dialogue_apart=False)
+    return _plan(display, role, after, replace(alone, one_sentence=False) if role == TITLE else alone)
 
 
 def _plan(text: str, role: str, last: Boundary, settings: PlanSettings) -> list[PlannedSegment]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from farm.text.lengths import spoken_length
 from farm.text.lexicon import Lexicon
-from farm.text.segments import Boundary, PlannedSegment, PlanSettings, plan_chapter
+from farm.text.segments import Boundary, PlannedSegment, PlanSettings, cut_anew, plan_chapter
 
 ZH, EN, JA, KO = (PlanSettings(language) for language in ("zh", "en", "ja", "ko"))
 APART = replace(ZH, dialogue_apart=True)
@@ -248,3 +248,25 @@ def test_an_edit_changes_only_the_segments_of_its_paragraph() -> None:
 def test_a_huge_hostile_chapter_is_planned_whole(unit: str) -> None:
     text = unit * (150_000 // len(unit))
     assert "".join(displays(body(text, APART))) == text
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=texts, plan=plans, limit=st.floats(20, 60))
+def test_a_segment_cut_anew_says_and_shows_the_same(text: str, plan: PlanSettings, limit: float) -> None:
+    shorter = replace(plan, limit=limit)
+    for segment in body(text, plan):
+        again = cut_anew(segment.display, segment.language, segment.role, segment.after, shorter)
+        assert "".join(displays(again)) == segment.display
+        assert {piece.role for piece in again} == {segment.role}
+        assert again[-1].after == segment.after
+        if segment.spoken:
+            assert all(piece.spoken for piece in again)
+
+
+def test_a_segment_cut_anew_keeps_its_limit_and_its_last_pause() -> None:
+    whole = "他走到窗前，看着外面的雨，想起了很多年以前的事情；那时候他还年轻，什么也不怕。"
+    (segment,) = body(whole, ZH)
+    again = cut_anew(segment.display, "zh", segment.role, segment.after, replace(ZH, limit=20))
+    assert len(again) > 1
+    assert all(piece.length <= 20 for piece in again)
+    assert [piece.after for piece in again] == [*[Boundary.PHRASE] * (len(again) - 1), segment.after]
