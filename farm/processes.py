@@ -32,6 +32,7 @@ class Process:
 
     `env` None is ours; `user` is whom root becomes for it; `ready` asks whether it serves; `stop_signal` asks
     it to end, and is what the kernel sends it when the supervisor is killed (Linux). Its umask is 077.
+    One that exits with one of `done_statuses` meant to, and is not started again.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Process:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 10.0
     ready: Callable[[], bool] | None = None
+    done_statuses: frozenset[int] = frozenset()
 
 
 def backoff_s(failures: int) -> float:
@@ -60,6 +62,7 @@ class Child:
         self.healthy_s = healthy_s
         self.log_file = log_file
         self.restarts = 0
+        self.done_status: int | None = None
         self.since = datetime.now(UTC)
         self._popen: subprocess.Popen[bytes] | None = None
         self._identity: str | None = None
@@ -74,14 +77,19 @@ class Child:
     def tend(self, now: float) -> bool:
         """Start it when its time has come, notice its end; whether either happened. `now`: monotonic s."""
         if self._popen is None:
-            if now < self._start_at:
+            if now < self._start_at or self.done_status is not None:
                 return False
             self._start(now)
             return True
         if self._popen.poll() is None:
             return False
+        status = self._popen.returncode
         _kill_group(self._popen.pid)
-        self._ended(f"exit status {self._popen.returncode}", now)
+        if status in self.process.done_statuses:
+            self._popen, self.done_status, self.since = None, status, datetime.now(UTC)
+            log.warning("%s ended (exit status %d), as it meant to", self.process.name, status)
+        else:
+            self._ended(f"exit status {status}", now)
         return True
 
     def _start(self, now: float) -> None:

@@ -105,15 +105,24 @@ class Supervisor:
         return [child for group in self._groups for child in group]
 
     def wait(self) -> None:
-        """Until a signal asks us to stop."""
+        """Until a signal asks us to stop, or every process has ended as it meant to."""
         with suppress(KeyboardInterrupt):
-            self._ended.wait()  # Thread.join, interrupted, would take the thread for ended
+            while not self._ended.wait(POLL_S):  # Thread.join, interrupted, would take the thread for ended
+                if len(self.done()) == len(self._children):
+                    return
             raise RuntimeError("the supervisor's thread has ended: its traceback is above")
+
+    def done(self) -> dict[str, int]:
+        """The processes that ended as they meant to, and with which of their `done_statuses`."""
+        children = self._children
+        return {c.process.name: c.done_status for c in children if c.done_status is not None}
 
     def _await(self, child: Child) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         ready = child.process.ready
         while not (child.pid and (ready is None or ready())):
+            if child.done_status is not None:
+                return
             if child.restarts >= START_ATTEMPTS or time.monotonic() > deadline or self._ended.is_set():
                 raise ServiceDown(
                     "{name} does not start: {words} The whole story is in {log}.",

@@ -314,3 +314,20 @@ if os.geteuid() == 0:  # anybody else cannot make what is another user's
         os.chown(tmp_path / "run", 65534, 65534)
         with pytest.raises(Forbidden, match="of user 65534"):
             Supervisor(tmp_path).__enter__()
+
+
+def test_a_process_that_meant_to_end_stays_ended_and_the_last_one_ends_the_wait(tmp_path: Path) -> None:
+    stopped = python("stopped", "raise SystemExit(0)", done_statuses=frozenset({0, 3}))
+    revoked = python("revoked", "raise SystemExit(3)", done_statuses=frozenset({0, 3}))
+    with Supervisor(tmp_path) as farm:
+        farm.start(stopped, revoked)
+        farm.wait()
+        assert farm.done() == {"stopped": 0, "revoked": 3}
+        assert [(state.pid, state.restarts) for state in processes(tmp_path)] == [(None, 0)] * 2
+
+
+def test_any_other_exit_status_is_no_end(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as farm:
+        farm.start(python("deaf", "raise SystemExit(4)", done_statuses=frozenset({0, 3})))
+        until(lambda: processes(tmp_path)[0].restarts)
+        assert farm.done() == {}
