@@ -28,10 +28,11 @@ MOST_FACTS = 20_000  # characters of JSON
 
 
 class BeatSchema(Strict):
-    state = fields.Enum(WorkerState, by_value=True, required=True, validate=validate.OneOf(workers.REPORTED))
+    state = fields.Enum(WorkerState, by_value=True, required=True)
     engine = text(100, required=True)
     fingerprint = text(128, required=True)
-    protocol = whole(required=True)
+    protocol = whole(1, required=True)
+    version = text(64, load_default="")
     facts = fields.Dict(keys=fields.String(), load_default=dict, validate=small(MOST_FACTS))
 
 
@@ -106,7 +107,22 @@ def health() -> dict[str, Any]:
 def beat() -> dict[str, Any]:
     report = workers.Beat(**said(BeatSchema))
     with belongings().begin() as session:
-        return {"desired": workers.beat(session, caller(session), report)}
+        worker = caller(session)
+        wish = workers.beat(session, worker, report, request.remote_addr or "")
+    workers.understood(worker)  # outside of the transaction, which noted what it speaks
+    return told(worker, wish)
+
+
+def told(worker: Worker, wish: workers.Wish) -> dict[str, Any]:
+    """What every answer to a worker says of what is wanted of it."""
+    desired, at_once, why = wish
+    return {
+        "desired": desired,
+        "at_once": at_once,
+        "approved": worker.approved,
+        "why": str(why) if why else "",
+        "gpu_class": worker.gpu_class,
+    }
 
 
 @bp.post("/jobs/<int:job_id>/claim")

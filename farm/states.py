@@ -61,11 +61,12 @@ MOVES: dict[type[Row], dict[str, set[str]]] = {
         "recalled": set(),
     },
     Worker: {
+        # its own reports end it; a machine that joins anew starts here
         "enrolled": {"ready", "busy", "asleep", "error"},
-        "ready": {"busy", "asleep", "error"},
-        "busy": {"ready", "asleep", "error"},
-        "asleep": {"ready", "busy", "error"},
-        "error": {"ready", "busy", "asleep"},
+        "ready": {"busy", "asleep", "error", "enrolled"},
+        "busy": {"ready", "asleep", "error", "enrolled"},
+        "asleep": {"ready", "busy", "error", "enrolled"},
+        "error": {"ready", "busy", "asleep", "enrolled"},
     },
 }
 
