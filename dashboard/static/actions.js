@@ -1,4 +1,4 @@
-// Buttons that act: data-call="POST /api/…", asked first where data-confirm says so.
+// Buttons that act: data-call="POST /api/…" and data-body, asked first where data-confirm says so.
 import { call } from "./api.js";
 import { notice } from "./notices.js";
 import { refresh } from "./refresh.js";
@@ -9,7 +9,8 @@ document.addEventListener("click", async (event) => {
   if (button.dataset.confirm && !(await confirmed(button))) return;
   button.setAttribute("aria-busy", "true");
   const [method, path] = button.dataset.call.split(" ");
-  const answer = await call(method, path);
+  const body = button.dataset.body && JSON.parse(button.dataset.body);
+  const answer = await call(method, path, body);
   button.removeAttribute("aria-busy");
   if (!answer) return;
   if (button.dataset.thanks) notice(button.dataset.thanks);

@@ -8,3 +8,5 @@ import "./review.js";
 import "./segments.js";
 import "./times.js";
 import "./upload.js";
+import "./week.js";
+import "./workers.js";

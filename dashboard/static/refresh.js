@@ -35,8 +35,32 @@ async function exchange() {
   const whole = [shown, coming].some((it) => it?.hasAttribute("data-whole"));
   if (whole && shown?.dataset.state !== coming?.dataset.state) return location.reload();
   if (!document.querySelector("ul.projects") && shown && coming) shown.dataset.state = coming.dataset.state;
+  for (const list of fresh.querySelectorAll("[data-list]")) reconcile(list);
   for (const part of parts(fresh)) swap(part);
   document.dispatchEvent(new CustomEvent("redrawn"));
+}
+
+/** Rows come and go; those that stay keep their place, whatever order the server has them in now. */
+function reconcile(fresh) {
+  const list = document.querySelector(`[data-list="${CSS.escape(fresh.dataset.list)}"]`);
+  if (!list) return;
+  const rows = new Map([...list.children].map((row) => [row.dataset.item, row]));
+  let before = null;
+  for (const row of [...fresh.children]) {
+    const old = rows.get(row.dataset.item);
+    rows.delete(row.dataset.item);
+    if (old) sameAttributes(old, row);
+    else if (before) before.after(row);
+    else list.prepend(row);
+    if (!old) remember(row);
+    before = old ?? row;
+  }
+  for (const gone of rows.values()) gone.remove();
+}
+
+function sameAttributes(old, fresh) {
+  for (const name of old.getAttributeNames()) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
 }
 
 function swap(part) {

@@ -1,0 +1,260 @@
+"""The workers as people see them: what each does, spoke last and failed at, in a few queries for all."""
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Session
+
+from farm import schedule, workers
+from farm.db import among, now
+from farm.messages import Message
+from farm.tables import Block, Desired, Job, JobKind, JobState, Mishap, Project, Segment, SegmentState, Worker
+
+FEW, MANY = 3, 100  # mishaps of each worker: in a list of all, and of one
+ORDER = (
+    *("error", "held", "waiting", "joining", "working", "draining", "ready"),
+    *("drained", "asleep", "maintenance", "stopping", "stopped", "lost", "revoked"),
+)
+"""Trouble first, then who works, who could, who does not."""
+
+NEEDS_YOU = ("error", "held", "waiting")
+KEPT = ("held", "waiting", "asleep", "draining", "drained")
+SAYS = {
+    "error": Message("It cannot work; its last failures say why. It tries again by itself."),
+    "waiting": Message("It has joined and waits for you to let it in."),
+    "joining": Message("It is joining: checking itself and measuring how fast it is."),
+    "working": Message("It is speaking."),
+    "ready": Message("It is awake; there is no work that fits it at this moment."),
+    "draining": Message("It ends its batch, then takes no more work."),
+    "drained": Message("It takes no work until you let it."),
+    "asleep": Message("It sleeps, and holds no memory of its card."),
+    "maintenance": Message("It is kept from work so that you can work on the machine."),
+    "stopping": Message("It stops after its batch."),
+    "stopped": Message("Its process has ended. Start it again on its machine."),
+    "lost": Message("It has not been heard of lately. Is its machine on, and on the network?"),
+    "revoked": Message("It may never come back. Its machine can join anew, by a new line."),
+}
+NUMBERS = (
+    *("vram_used_mib", "vram_total_mib", "utilisation", "celsius", "watts"),
+    *("speed_now", "rss_mib", "spooled_mib"),
+)
+WORDS = ("step", "host", "gpu")
+LONGEST_WORD = 200  # characters of what a worker says of itself
+LARGEST_NUMBER = 1e9
+
+
+@dataclass(frozen=True)
+class Doing:
+    """The render job it holds; `segments` it said that it is speaking."""
+
+    project: int
+    title: str
+    segments: int
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Spoke:
+    """A segment that has the audio it made last."""
+
+    segment: int
+    chapter: int
+    project: int
+    title: str
+    display: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A mishap; `chapter` is None when its segment was cut anew since."""
+
+    at: datetime
+    project: int
+    title: str
+    chapter: int | None
+    segment: int
+    display: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A project that it is kept from."""
+
+    project: int
+    title: str
+    reason: Message
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`changes_at`: when its schedule wakes it or lets it sleep; `facts` are checked, nothing else is."""
+
+    worker: Worker
+    word: str
+    why: Message
+    changes_at: datetime | None
+    facts: Mapping[str, Any]
+    doing: Doing | None
+    spoke: Spoke | None
+    failed: tuple[Failed, ...]
+    kept_from: tuple[Kept, ...]
+
+    @property
+    def speed(self) -> float | None:
+        """x realtime: what it says of this minute while it works, else its moving average."""
+        said: float | None = self.facts["speed_now"]
+        return said if said and self.word == "working" else self.worker.speed
+
+    @property
+    def needs_you(self) -> bool:
+        return self.word in NEEDS_YOU
+
+
+def everyone(session: Session) -> list[Seen]:
+    """Every worker: who needs a person first, then who works."""
+    found = seen(session, list(session.scalars(select(Worker))), FEW)
+    return sorted(found, key=lambda it: (ORDER.index(it.word), it.worker.name))
+
+
+def one(session: Session, worker_id: int) -> Seen:
+    """Raises NotFound."""
+    return seen(session, [workers.find(session, worker_id)], MANY)[0]
+
+
+def seen(session: Session, found: Collection[Worker], most: int) -> list[Seen]:
+    at = session.scalars(select(now)).one()
+    ids = [worker.id for worker in found]
+    doing = held(session)
+    spoke = spoken(session, {worker.last_take for worker in found if worker.last_take})
+    failed, kept = mishaps(session, ids, most), blocks(session, ids)
+    return [
+        Seen(
+            worker,
+            word := workers.word(worker, at),
+            why(worker, word, at),
+            changes(worker, at),
+            facts(worker.facts),
+            doing.get(worker.id),
+            spoke.get(worker.last_take or ""),
+            tuple(failed[worker.id]),
+            tuple(kept[worker.id]),
+        )
+        for worker in found
+    ]
+
+
+def why(worker: Worker, word: str, at: datetime) -> Message:
+    """What keeps it from work, else what its word means."""
+    if word == "error" and workers.is_stranger(worker):
+        return workers.stranger(worker)
+    _, _, reason = workers.wanted(worker, at)
+    return reason if reason and word in KEPT else SAYS[word]
+
+
+def changes(worker: Worker, at: datetime) -> datetime | None:
+    if worker.desired != Desired.RUN or not worker.schedule:
+        return None
+    return schedule.next_change(worker.schedule, at)
+
+
+def facts(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a worker says of itself, as far as it can be true: numbers or None, texts, the voices it holds."""
+    numbers = {name: number(said.get(name)) for name in NUMBERS}
+    texts = {name: words(said.get(name)) for name in WORDS}
+    voices = said.get("voices")
+    return {**numbers, **texts, "voices": len(voices) if isinstance(voices, list) else number(voices)}
+
+
+def number(value: object) -> float | None:
+    """
+    >>> [number(value) for value in (3, -1, True, "7", float("nan"), 1e300, None)]
+    [3.0, None, None, None, None, None, None]
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value) if 0 <= value <= LARGEST_NUMBER else None
+
+
+def words(value: object) -> str:
+    return value[:LONGEST_WORD] if isinstance(value, str) else ""
+
+
+def held(session: Session) -> dict[int, Doing]:
+    """Worker -> its render job."""
+    segments = func.cardinality(Job.in_hand)
+    jobs = (
+        select(Job.worker_id, Job.project_id, Project.title, segments, Job.claimed_at)
+        .join(Project, Project.id == Job.project_id)
+        .where(Job.state == JobState.RUNNING, Job.kind == JobKind.RENDER, Job.worker_id.is_not(None))
+    )
+    return {row[0]: Doing(*row[1:]) for row in session.execute(jobs)}
+
+
+def spoken(session: Session, keys: Collection[str]) -> dict[str, Spoke]:
+    """Take's key -> one segment that has it."""
+    found = (
+        select(
+            Segment.take_key,
+            Segment.id,
+            Segment.chapter_id,
+            Segment.project_id,
+            Project.title,
+            Segment.display,
+        )
+        .ext(distinct_on(Segment.take_key))
+        .join(Project, Project.id == Segment.project_id)
+        .where(Segment.take_key.in_(keys), Segment.state == SegmentState.DONE)
+        .order_by(Segment.take_key, Segment.id)
+    )
+    return {row[0]: Spoke(*row[1:]) for row in session.execute(found) if row[0]}
+
+
+def mishaps(session: Session, ids: Collection[int], most: int) -> dict[int, list[Failed]]:
+    """Worker -> its last mishaps, the newest first."""
+    mine = select(Mishap).where(Mishap.worker_id == Worker.id).order_by(Mishap.id.desc()).limit(most)
+    last = mine.lateral("last")
+    found = (
+        select(
+            *(last.c.worker_id, last.c.at, last.c.project_id, Project.title, Segment.chapter_id),
+            *(last.c.segment_id, last.c.display, last.c.kind, last.c.reason),
+        )
+        .join_from(Worker, last, true())
+        .join(Project, Project.id == last.c.project_id)
+        .outerjoin(Segment, Segment.id == last.c.segment_id)
+        .where(among(Worker.id, ids))
+        .order_by(last.c.id.desc())
+    )
+    return grouped((row[0], Failed(*row[1:])) for row in session.execute(found))
+
+
+def blocks(session: Session, ids: Collection[int]) -> dict[int, list[Kept]]:
+    """Worker -> the projects it is kept from."""
+    found = (
+        select(Block.worker_id, Block.project_id, Project.title, Block.reason)
+        .join(Project, Project.id == Block.project_id)
+        .where(among(Block.worker_id, ids))
+        .order_by(Block.project_id)
+    )
+    return grouped(
+        (row[0], Kept(row[1], row[2], Message.from_json(row[3]))) for row in session.execute(found)
+    )
+
+
+def tags(session: Session) -> list[str]:
+    """Every tag that a worker carries."""
+    return sorted(session.scalars(select(func.unnest(Worker.tags)).distinct()))
+
+
+def grouped(pairs: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:
+    found: dict[int, list[Any]] = defaultdict(list)
+    for worker_id, value in pairs:
+        found[worker_id].append(value)
+    return found
