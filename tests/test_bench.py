@@ -16,7 +16,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Options:
     book = tmp_path_factory.mktemp("bench") / "book.txt"
     told = [f"In year {n} the keeper counted {n * 7} ships and went to sleep." for n in range(40)]
     book.write_text("\n\n".join(["Chapter 1", *told[:20], "Chapter 2", *told[20:]]))
-    return Options(book=book, speed=100.0, hours=0.02, segments=400, ready=6000, rows=2000)
+    return Options(
+        book=book, speed=100.0, hours=0.02, segments=400, ready=6000, rows=2000, workers=8, seconds=20.0
+    )
 
 
 @pytest.mark.parametrize("name", list(BENCHES))

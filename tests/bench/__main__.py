@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from tests.bench import busy, cpu, dispatch, flow, memory, pages
+from tests.bench import busy, cpu, dispatch, fleet, flow, memory, pages, scale
 from tests.bench.figures import Figure, machine, show
 from tests.bench.options import Options
 
@@ -21,6 +21,8 @@ BENCHES: Mapping[str, Callable[[Options], list[Figure]]] = {
     "dispatch": dispatch.run,
     "memory": memory.run,
     "pages": pages.run,
+    "fleet": fleet.run,
+    "scale": scale.run,
 }
 
 
@@ -33,6 +35,8 @@ BENCHES: Mapping[str, Callable[[Options], list[Figure]]] = {
 @click.option("--segments", default=Options.segments, help="Through dispatch, claim and accept.")
 @click.option("--ready", default=Options.ready, help="Segments that wait while one dispatch is timed.")
 @click.option("--rows", default=Options.rows, help="Segments in the database behind the pages.")
+@click.option("--workers", default=Options.workers, help="Simulated as protocol clients.")
+@click.option("--seconds", default=Options.seconds, help="For which they work.")
 @click.option("--json", "as_json", is_flag=True)
 def main(only: tuple[str, ...], chapters: str, as_json: bool, **given: object) -> None:
     """Exit code 1 when a bar is missed."""

@@ -17,3 +17,5 @@ class Options:
     segments: int = 20_000
     ready: int = 500_000
     rows: int = 100_000
+    workers: int = 200
+    seconds: float = 240.0

@@ -16,15 +16,19 @@ SAMPLE_S = 1.0
 
 def families(farm: Farm) -> dict[str, list[int]]:
     """Ids of the farm's processes and of all that descend from them, by the farm's names."""
+    assert farm.process is not None
+    return {**home_families(farm.home), "supervisor": [farm.process.pid]}
+
+
+def home_families(home: Path) -> dict[str, list[int]]:
+    """The same without the supervisor, whoever that is."""
     children: dict[int, list[int]] = defaultdict(list)
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with suppress(OSError):
                 children[int(stat_of(int(entry.name))[1])].append(int(entry.name))
-    leaders = {process.name: process.pid for process in supervisor.processes(farm.home) if process.pid}
-    assert farm.process is not None
-    found = {name: [pid, *descendants(pid, children)] for name, pid in leaders.items()}
-    return {**found, "supervisor": [farm.process.pid]}
+    leaders = {process.name: process.pid for process in supervisor.processes(home) if process.pid}
+    return {name: [pid, *descendants(pid, children)] for name, pid in leaders.items()}
 
 
 def descendants(pid: int, children: Mapping[int, Sequence[int]]) -> Iterator[int]:
@@ -41,6 +45,10 @@ def stat_of(pid: int) -> list[str]:
 def cpu_s(farm: Farm) -> dict[str, float]:
     """Processor seconds of each process and its children, those that have ended included."""
     return {name: sum(map(own_cpu_s, pids)) for name, pids in families(farm).items()}
+
+
+def family_cpu_s(home: Path) -> dict[str, float]:
+    return {name: sum(map(own_cpu_s, pids)) for name, pids in home_families(home).items()}
 
 
 def own_cpu_s(pid: int) -> float:

@@ -190,7 +190,7 @@ def kill_clock(field: Field, times: int) -> Found:
 def poison(field: Field, times: int) -> Found:
     """Fails alone after four deaths at most; everything else is spoken, and no worker is held for it."""
     at = field.chance.sample(range(300), times)
-    book = field.start_book(300, odd=dict.fromkeys(at, "was given arsenic number"))
+    book = field.start_book(300, odd=dict.fromkeys(at, "was given arsenic"))
     eventually(lambda: all_ended(field, book), within_s=300)
     with field.begin() as session:
         mine = and_(Segment.project_id == book, Segment.spoken.contains("arsenic"))

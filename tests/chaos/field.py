@@ -140,11 +140,11 @@ class Field:
         path.write_text(manuscript(number, segments, odd))
         request = Request((path,), engine="simulated", changes={"one_sentence": True})
         project_id = oneshot.asked_for(self.begin, self.store, request)
-        eventually(lambda: self._started(project_id, request))
+        eventually(lambda: self.started(project_id, request))
         self.books.append(project_id)
         return project_id
 
-    def _started(self, project_id: int, request: Request) -> bool:
+    def started(self, project_id: int, request: Request) -> bool:
         with self.begin() as session:
             project = projects.find(session, project_id)
             if project.state == "review":
@@ -188,8 +188,8 @@ def manuscript(number: int, segments: int, odd: Mapping[int, str]) -> str:
     for at in range(segments):
         if at % PER_CHAPTER == 0:
             lines.append(f"Chapter {at // PER_CHAPTER + 1}")
-        says = odd.get(at, "counted ship number")
-        lines.append(f"In book {number} of the sea the keeper of the lamp {says} {at + 1}.")
+        says = odd.get(at, "counted ship")
+        lines.append(f"In book {number} of the sea the keeper {says} {at + 1}.")
     return "\n\n".join(lines)
 
 

@@ -1,0 +1,156 @@
+"""Many workers as protocol clients in one process: they beat, claim, wait as a card would, and accept."""
+
+import base64
+import hashlib
+import io
+import json
+import queue
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+
+import models
+from farm.audio.flac import write_flac
+from farm.engine import Speech, Utterance, VoicePrint
+from farm.errors import FarmError
+from farm.protocol import PROTOCOL
+from tasks.client import FarmClient
+from tasks.speaking import MOST_TOGETHER
+
+SPEED = 5.7
+RENEW_S = 15.0
+BEAT_S = 5.0
+QUEUE = "render.12g"
+
+
+class Crew:
+    """The clients, and what they measured in milliseconds, by what they asked for."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        self.end = time.monotonic() + given["seconds"]
+        self.took: dict[str, list[float]] = {f"{ask}_ms": [] for ask in ("claim", "renew", "beat", "accept")}
+        self.errors = 0
+        self.doorbells: queue.Queue[tuple[int, str]] = queue.Queue()
+        self.content, self.result = take(given["fingerprint"].rpartition("-")[2])
+        self.clients = [FarmClient(given["api"], secret) for secret in given["secrets"]]
+        self.busy = [False] * len(self.clients)
+
+    @contextmanager
+    def timed(self, ask: str) -> Iterator[None]:
+        since = time.monotonic()
+        try:
+            yield
+        except FarmError:
+            self.errors += 1
+            raise
+        finally:
+            self.took[f"{ask}_ms"].append(1000 * (time.monotonic() - since))
+
+    def over(self) -> bool:
+        return time.monotonic() > self.end
+
+    def run(self) -> None:
+        threads = [threading.Thread(target=self.listen), threading.Thread(target=self.beat)]
+        threads += [threading.Thread(target=self.work, args=(at,)) for at in range(len(self.clients))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def listen(self) -> None:
+        """Take a doorbell only for a client that is free, as workers do."""
+        broker = redis.Redis.from_url(self.given["broker"])
+        while not self.over():
+            if self.doorbells.qsize() == 0 and not all(self.busy):
+                found = broker.brpop([QUEUE], timeout=1)
+                if found:
+                    args, *_ = json.loads(base64.b64decode(json.loads(found[1])["body"]))
+                    self.doorbells.put((args[0], args[1]))
+            else:
+                time.sleep(0.005)
+
+    def beat(self) -> None:
+        """All of them, spread over the time between two beats."""
+        report = {"engine": "simulated", "fingerprint": self.given["fingerprint"], "protocol": PROTOCOL}
+        while not self.over():
+            for client, busy in zip(self.clients, self.busy, strict=True):
+                since = time.monotonic()
+                with self.timed("beat"):
+                    client.beat({**report, "state": "busy" if busy else "ready", "facts": {}})
+                time.sleep(max(0.0, BEAT_S / len(self.clients) - (time.monotonic() - since)))
+
+    def work(self, at: int) -> None:
+        while not self.over():
+            try:
+                job, token = self.doorbells.get(timeout=1)
+            except queue.Empty:
+                continue
+            self.busy[at] = True
+            try:
+                self.speak(self.clients[at], job, token)
+            finally:
+                self.busy[at] = False
+
+    def speak(self, client: FarmClient, job: int, token: str) -> None:
+        with self.timed("claim"):
+            work = client.claim(job, token)
+        if work is None:
+            return
+        segments = [segment["id"] for segment in work["segments"]]
+        renewed = time.monotonic()
+        for start in range(0, len(segments), MOST_TOGETHER):
+            batch = segments[start : start + MOST_TOGETHER]
+            time.sleep(len(batch) * self.result["seconds"] / SPEED)
+            if self.over():
+                return
+            if time.monotonic() - renewed > RENEW_S:
+                with self.timed("renew"):
+                    client.renew(job, token, float(start), segments[start:])
+                renewed = time.monotonic()
+            self.put(client, job, token, batch)
+            with self.timed("accept"):
+                results = [{"segment": segment, **self.result} for segment in batch]
+                client.accept(job, token, results, last=start + MOST_TOGETHER >= len(segments))
+
+    def put(self, client: FarmClient, job: int, token: str, batch: Sequence[int]) -> None:
+        leaves = client.uploads(job, token, dict.fromkeys(batch, len(self.content)))
+        for leave in leaves.values():
+            path = Path(unquote(urlsplit(leave.url).path))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.content)
+
+
+def take(clip_s: str) -> tuple[bytes, dict[str, Any]]:
+    """One take, and what a worker says of it."""
+    engine = models.load(f"simulated:speed=inf,clip_s={clip_s}")
+    ((_, speech),) = engine.speak([Utterance("一", "zh", VoicePrint.of({}))], lambda: False)
+    assert isinstance(speech, Speech)
+    content = io.BytesIO()
+    write_flac(content, speech.audio)
+    said = content.getvalue()
+    seconds = speech.audio.seconds
+    return said, {
+        "size": len(said),
+        "sha256": hashlib.sha256(said).hexdigest(),
+        "seconds": seconds,
+        "busy_s": seconds / SPEED,
+        "seed": 0,
+    }
+
+
+def main() -> None:
+    crew = Crew(json.loads(sys.stdin.read()))
+    crew.run()
+    sys.stdout.write(json.dumps({**crew.took, "errors": crew.errors}))
+
+
+if __name__ == "__main__":
+    main()
