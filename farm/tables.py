@@ -227,6 +227,13 @@ class Segment(Row):
         Index("ix_segments_ready", "project_id", "rank", postgresql_where=text("state = 'ready'")),
         Index("ix_segments_leased", "job_id", postgresql_where=text("state = 'leased'")),
         Index("ix_segments_failed", "chapter_id", postgresql_where=text("state = 'failed'")),
+        Index(
+            "ix_segments_tried",
+            "project_id",
+            "rank",
+            postgresql_where=text("state = 'ready' AND attempts > 0"),
+        ),
+        Index("ix_segments_earlier", "earlier_key", postgresql_where=text("earlier_key IS NOT NULL")),
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
@@ -243,6 +250,8 @@ class Segment(Row):
     state: Mapped[str]
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     take_key: Mapped[str | None] = mapped_column(index=True)  # None: nothing to speak
+    take_number: Mapped[int] = mapped_column(server_default="0")  # of the take that is wanted
+    earlier_key: Mapped[str | None]  # of the take that is kept until the wanted one is there
     attempts: Mapped[int] = mapped_column(server_default="0")
     failed_by: Mapped[list[int]] = mapped_column(server_default="{}")  # workers
     failure: Mapped[Json | None]
@@ -293,6 +302,16 @@ class Job(Row):
     claimed_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     failure: Mapped[Json | None]
+
+
+class Turn(Row):
+    """How far a project is in the rotation of a GPU class, in seconds of rendering ÷ weight."""
+
+    __tablename__ = "turns"
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    gpu_class: Mapped[str] = mapped_column(primary_key=True)
+    start: Mapped[float]  # where its latest job began
+    finish: Mapped[float]  # where it ends: the next begins there
 
 
 class Worker(Row):
