@@ -1,125 +1,157 @@
-"""When projects will have been spoken: the workers' speeds, shared as the dispatcher shares them. Pure."""
+"""When projects will be done, and what one more worker would change: ranges from measured speeds."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
 
-CLOSE = 1e-9  # relative; what ends within so little of the next ends with it
+from farm.crew import speed_of
+from farm.fleet import Fleet
+from farm.gpu import CLASSES, TYPICAL_SPEED
+from farm.matching import misfit
+from farm.sharing import Claim, spoken_in
+from farm.tables import Project, Worker
+
+MASTERING_SPEED = 100.0  # x realtime of one house process on one core, measured
+SWIFT, SLOW = 0.9, 1.5  # the range that a forecast is given as
+OVERHEAD_S = 15.0
+WORTH = 0.95  # another worker that leaves more of the time than this is no help
+NEWCOMER = 0  # no worker's id
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What is left of a project to be spoken, and who may speak it: ids of workers."""
+class OneMore:
+    """With another worker of a class. `measured`: by the speed of those that are here, not a typical one."""
 
-    project: int
-    audio_s: float
-    crew: frozenset[int]
-    priority: int = 50
-    weight: float = 1.0
-    most_workers: int | None = None
+    gpu_class: str
+    soonest_s: float
+    latest_s: float
+    measured: bool
 
 
-@dataclass
-class Pool:
-    """Claims of one crew and priority: they are served alike, each by its weight.
+@dataclass(frozen=True)
+class Forecast:
+    """In seconds from now, None when unknown. `spare_s` is left until the deadline, below 0 when missed."""
 
-    `ends` has (audio seconds ÷ weight, weight, project), the first to end last. `passed` is how far the pool
-    is in the same measure. `most` is the speed it can use at most, x realtime.
-    """
+    soonest_s: float | None
+    latest_s: float | None
+    deadline: datetime | None
+    spare_s: float | None
+    one_more: OneMore | None
 
-    priority: int
-    crew: frozenset[int]
-    most: float = inf
-    ends: list[tuple[float, float, int]] = field(default_factory=list)
-    weight: float = 0.0
-    passed: float = 0.0
+    @property
+    def late(self) -> bool:
+        return self.spare_s is not None and self.spare_s < 0
 
-    def add(self, claim: Claim) -> None:
-        self.ends.append((claim.audio_s / claim.weight, claim.weight, claim.project))
-        self.weight += claim.weight
-
-    def next_end(self, rate: float) -> float:
-        """Seconds until the first of its claims ends."""
-        return max(self.ends[-1][0] - self.passed, 0.0) * self.weight / rate if rate else inf
-
-    def advance(self, audio_s: float) -> list[int]:
-        """Speak so much; the projects that ended."""
-        self.passed += audio_s / self.weight
-        ended = []
-        while self.ends and self.ends[-1][0] <= self.passed * (1 + CLOSE) + CLOSE:
-            _, weight, project = self.ends.pop()
-            self.weight -= weight
-            ended.append(project)
-        return ended
+    @property
+    def one_more_is_in_time(self) -> bool:
+        """Whether the deadline that will be missed would be met with one more worker."""
+        if self.one_more is None or self.spare_s is None or self.latest_s is None:
+            return False
+        return self.late and self.one_more.latest_s <= self.latest_s + self.spare_s
 
 
-def spoken_in(claims: Sequence[Claim], speeds: Mapping[int, float]) -> dict[int, float]:
-    """Project -> seconds until all of it is spoken. `speeds` of the workers, x realtime.
-
-    Higher priorities go first; at the same, workers are shared by weight. Who has no worker is left out.
-    """
-    pools = pooled(claims, speeds)
-    groups = alike(pools, speeds)
-    ends: dict[int, float] = {}
-    at = 0.0
-    while pools:
-        rates = shares(pools, groups)
-        step = min(pool.next_end(rate) for pool, rate in zip(pools, rates, strict=True))
-        if not isfinite(step):
-            break
-        at += step
-        for pool, rate in zip(pools, rates, strict=True):
-            ends |= dict.fromkeys(pool.advance(rate * step), at)
-        if not all(pool.ends for pool in pools):
-            pools = [pool for pool in pools if pool.ends]
-            groups = alike(pools, speeds)
-    return ends
+def span(spoken_s: float, mastering_s: float) -> tuple[float, float]:
+    """Soonest and latest, in seconds from now; mastering goes on beside the speaking and bounds it."""
+    expected_s = max(spoken_s, mastering_s)
+    return SWIFT * expected_s, SLOW * expected_s + OVERHEAD_S
 
 
-def pooled(claims: Sequence[Claim], speeds: Mapping[int, float]) -> list[Pool]:
-    """The claims that somebody can serve; one with a limit of workers has a pool of its own."""
-    pools: dict[tuple[int, frozenset[int], int | None], Pool] = {}
-    for claim in claims:
-        fast = sorted((speeds[worker] for worker in claim.crew), reverse=True)
-        if not any(fast):
-            continue
-        limited = claim.most_workers is not None and claim.most_workers < len(fast)
-        key = (claim.priority, claim.crew, claim.project if limited else None)
-        most = sum(fast[: claim.most_workers]) if limited else inf
-        pools.setdefault(key, Pool(claim.priority, claim.crew, most)).add(claim)
-    for pool in pools.values():
-        pool.ends.sort(reverse=True)
-    return sorted(pools.values(), key=lambda pool: -pool.priority)
+class Forecaster:
+    """Forecasts for many projects of one fleet; what is alike is computed once."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.speeds = {worker.id: speed_of(worker) for worker in fleet.live}
+        self._with_more: dict[Hashable, dict[int, float]] = {}
+
+    @cached_property
+    def claims(self) -> dict[int, Claim]:
+        """What the running projects claim."""
+        fleet = self.fleet
+        return {project.id: fleet.claim(project, fleet.unspoken_s[project.id]) for project in fleet.running}
+
+    @cached_property
+    def ends(self) -> dict[int, float]:
+        return spoken_in(list(self.claims.values()), self.speeds)
+
+    def of(self, project: Project, unmastered_s: float) -> Forecast:
+        """When a running project will be done; `unmastered_s` of its audio are not mastered yet."""
+        mastering_s = unmastered_s / MASTERING_SPEED
+        left_s = self.fleet.unspoken_s.get(project.id, 0.0)
+        spoken_s = self.ends.get(project.id) if left_s else 0.0
+        if not unmastered_s:
+            return Forecast(None, None, project.deadline, None, None)
+        known = span(spoken_s, mastering_s) if spoken_s is not None else None
+        soonest, latest = known or (None, None)
+        wanted_s = (project.deadline - self.fleet.at).total_seconds() if project.deadline else None
+        spare = wanted_s - latest if wanted_s is not None and latest is not None else None
+        more = self.one_more(project, mastering_s, latest, wanted_s) if left_s else None
+        return Forecast(soonest, latest, project.deadline, spare, more)
+
+    def alone(self, project: Project, audio_s: float) -> tuple[float, float] | None:
+        """When a project would be done that is started now as it is: beside those that run."""
+        asked = self.fleet.claim(project, audio_s)
+        spoken_s = spoken_in([*self.claims.values(), asked], self.speeds).get(project.id)
+        return None if spoken_s is None else span(spoken_s, audio_s / MASTERING_SPEED)
+
+    def one_more(
+        self, project: Project, mastering_s: float, latest: float | None, wanted_s: float | None
+    ) -> OneMore | None:
+        """The smallest class with which the deadline is met; else the one that helps most, if any does."""
+        found = []
+        for gpu_class in CLASSES:
+            spoken_s, measured = self.with_one_more(project, gpu_class)
+            if spoken_s is None:
+                continue
+            helped = OneMore(gpu_class, *span(spoken_s, mastering_s), measured)
+            if latest is None or helped.latest_s < WORTH * latest:
+                found.append(helped)
+        in_time = [helped for helped in found if wanted_s is not None and helped.latest_s <= wanted_s]
+        return in_time[0] if in_time else min(found, key=lambda helped: helped.latest_s, default=None)
+
+    def with_one_more(self, project: Project, gpu_class: str) -> tuple[float | None, bool]:
+        """Seconds until it is spoken with another worker of that class (None: it may not serve); measured?"""
+        speed, measured = self.speed_of_class(project.engine, gpu_class)
+        newcomer = worker_like(project, gpu_class)
+        if not speed or misfit(newcomer, project, ()) is not None:
+            return None, measured
+        key = (self.fleet.need(project), gpu_class)
+        if key not in self._with_more:
+            claims = self.joined_by(newcomer)
+            self._with_more[key] = spoken_in(claims, {**self.speeds, NEWCOMER: speed})
+        return self._with_more[key].get(project.id), measured
+
+    def joined_by(self, newcomer: Worker) -> list[Claim]:
+        """What the running projects claim, with the newcomer in the crews of those that it may serve."""
+        crews: dict[Hashable, frozenset[int]] = {}
+        joined = []
+        for project in self.fleet.running:
+            claim, need = self.claims[project.id], self.fleet.need(project)
+            if need not in crews:
+                fits = misfit(newcomer, project, ()) is None
+                crews[need] = claim.crew | {NEWCOMER} if fits else claim.crew
+            joined.append(replace(claim, crew=crews[need]))
+        return joined
+
+    def speed_of_class(self, engine: str, gpu_class: str) -> tuple[float, bool]:
+        """x realtime to expect of another worker of a class, 0 when unknown; and whether it was measured."""
+        alike = [it for it in self.fleet.crew if (it.engine, it.gpu_class) == (engine, gpu_class)]
+        measured = [speed for it in alike if (speed := it.speed or it.benchmark)]
+        if measured:
+            return sum(measured) / len(measured), True
+        return TYPICAL_SPEED.get((engine, gpu_class), 0.0), False
 
 
-def alike(pools: Sequence[Pool], speeds: Mapping[int, float]) -> dict[tuple[int, ...], float]:
-    """Workers that serve the same pools, as one: the pools' indices -> their speed together."""
-    groups: dict[tuple[int, ...], float] = {}
-    for worker, speed in speeds.items():
-        served = tuple(at for at, pool in enumerate(pools) if worker in pool.crew)
-        groups[served] = groups.get(served, 0.0) + speed
-    return groups
-
-
-def shares(pools: Sequence[Pool], groups: Mapping[tuple[int, ...], float]) -> list[float]:
-    """The speed that each pool gets, x realtime; pools are in the order of their priority."""
-    rates = [0.0] * len(pools)
-    for served, speed in groups.items():
-        left = speed
-        for priority in dict.fromkeys(pools[at].priority for at in served):
-            tier = [at for at in served if pools[at].priority == priority]
-            left = pour(left, tier, pools, rates)
-    return rates
-
-
-def pour(left: float, tier: Sequence[int], pools: Sequence[Pool], rates: list[float]) -> float:
-    """Add `left` to the rates of the pools of one priority by weight, none above its most; what is over."""
-    open_ = [at for at in tier if rates[at] < pools[at].most]
-    while open_ and left > CLOSE:
-        weight = sum(pools[at].weight for at in open_)
-        step = min(left, *((pools[at].most - rates[at]) * weight / pools[at].weight for at in open_))
-        for at in open_:
-            rates[at] += step * pools[at].weight / weight
-        left -= step
-        open_ = [at for at in open_ if pools[at].most - rates[at] > CLOSE]
-    return left
+def worker_like(project: Project, gpu_class: str) -> Worker:
+    """A worker of that class that has what the project asks for; no row of the database."""
+    fingerprint = project.pin.get("fingerprint", "")
+    return Worker(
+        id=NEWCOMER,
+        name="",
+        gpu_class=gpu_class,
+        engine=project.engine,
+        fingerprint=fingerprint,
+        tags=project.tags,
+        projects=[],
+    )

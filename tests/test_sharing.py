@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.forecast import Claim, spoken_in
+from farm.sharing import Claim, spoken_in
 
 BOTH = frozenset({1, 2})
 
