@@ -16,13 +16,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from farm import doctor, embedded, oneshot, progress, projects, schema, supervisor, users, voices
+from farm import doctor, embedded, oneshot, progress, projects, schema, supervisor, tls, users, voices
 from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.settings import Settings, inherited_environment, settings
 from farm.storage.opening import store_of
 from farm.tables import Project
-from farm.up import NAMES, command, enrolled, farm_up
+from farm.up import GATE, NAMES, Running, as_running, beside, command, enrolled, farm_up
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON for scripts.")
 RENDERING = tuple(name for name in NAMES if name != "web")
@@ -30,6 +30,7 @@ RENDERING = tuple(name for name in NAMES if name != "web")
 
 def connected(config: Settings) -> Settings:
     """The settings with the servers of the farm that runs. Raises ServiceDown when none does."""
+    config = as_running(config)
     if config.database_url:
         return config
     servers = embedded.running(config.home)
@@ -78,15 +79,29 @@ def main() -> None:
 
 
 @main.command()
-def up() -> None:
+@click.option(
+    "--listen",
+    is_flag=False,
+    flag_value="0.0.0.0",
+    metavar="[ADDRESS]",
+    help="Let other machines in, over TLS: at ADDRESS, or at all of this machine's.",
+)
+def up(listen: str | None) -> None:
     """Start the farm and print where its dashboard is."""
-    with farm_up(settings()) as running:
+    config = settings()
+    with farm_up(replace(config, host=listen, tls=True) if listen else config) as running:
         click.echo(f"The farm is up. Its home is {running.settings.home}")
+        if running.settings.tls:
+            click.echo(f"A browser asks once whether this certificate is right: {own_fingerprint(running)}")
         click.echo(f"Sign in (once, within 12 hours): {new_link(running.settings)}")
         click.echo("Ctrl-C stops it; nothing is lost.")
         sys.stdout.flush()
         running.supervisor.wait()
     click.echo("The farm has stopped.")
+
+
+def own_fingerprint(running: Running) -> str:
+    return tls.fingerprint(tls.identity(running.settings).certificate.read_bytes())
 
 
 @main.command()
@@ -270,12 +285,12 @@ def migrate() -> None:
 
 
 @main.command("process")
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice((*NAMES, GATE)))
 def become(name: str) -> None:
     """Become one of the farm's processes (what the Procfile runs)."""
     config = connected(settings())
     if name == "render":
-        config = enrolled(config)
+        config = enrolled(config if config.api_url else beside(config))
     arguments = command(name, config)
     os.execve(arguments[0], arguments, {**inherited_environment(), **config.environment()})
 

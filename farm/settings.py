@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from farm.addresses import at, for_others, for_us
 from farm.errors import Rejected
 
 PREFIX = "FARM_"
@@ -75,12 +76,22 @@ class Settings:
         return None if self.store.startswith("s3:") else Path(unquote(self.store.removeprefix("file://")))
 
     @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
     def worker_api(self) -> str:
-        return self.api_url or f"http://{self.host}:{self.api_port}"
+        """Where workers on any machine reach the worker API."""
+        return self.api_url.rstrip("/") or at(self.scheme, for_others(self.host), self.api_port)
 
     @property
     def dashboard_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        """Where people on any machine reach the dashboard."""
+        return self.public_url.rstrip("/") or at(self.scheme, for_others(self.host), self.port)
+
+    def here(self, port: int) -> str:
+        """Where this machine itself reaches what the farm serves on `port`."""
+        return at(self.scheme, for_us(self.host), port)
 
     @property
     def signing_secret(self) -> str:
@@ -162,3 +173,9 @@ def settings() -> Settings:
 def inherited_environment() -> dict[str, str]:
     """What a child process needs of ours that is not a setting (PATH, HOME, LANG, …)."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def show_only(card: str) -> None:
+    """Let CUDA, once loaded in this process, see only the card with this UUID; "" leaves it all."""
+    if card:
+        os.environ["CUDA_VISIBLE_DEVICES"] = card

@@ -1,26 +1,36 @@
 """A whole farm on one machine: servers, schema, and the processes that do the work, under one supervisor."""
 
+import errno
+import json
 import socket
 import sys
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-from farm import embedded, workers
+from farm import embedded, gate, tls, workers
+from farm.addresses import at, bracketed, for_others
 from farm.db import beginner
 from farm.dispatch import abandon
 from farm.errors import Conflict, Rejected
 from farm.processes import Process
 from farm.schema import migrate
+from farm.service_user import write_private
 from farm.settings import Settings, inherited_environment
-from farm.supervisor import Supervisor
+from farm.supervisor import Supervisor, holder
 
 API = "api"
-NAMES = (API, "clock", "house", "render", "web")
+WEB = "web"
+GATE = "gate"
+NAMES = (API, "clock", "house", "render", WEB)
+"""What every farm runs; the gate is added where machines may join one with private servers."""
+OPENINGS = ("host", "port", "api_port", "tls", "broker_port", "broker_public_url")
+"""The settings that `farm up` may change and that other commands need to give right addresses."""
 STOP_RENDERING_S = 30.0  # a worker may finish its micro-batch
 THREADS_API = 8
 
@@ -35,39 +45,58 @@ def command(name: str, config: Settings) -> list[str]:
         "--workers=1",
         "--graceful-timeout=3",  # open event streams do not end by themselves
         "--no-control-socket",
+        *certified(config),
     ]
+    host = bracketed(config.host)
     return {
-        "api": [
+        API: [
             *gunicorn,
-            f"--bind={config.host}:{config.api_port}",
+            f"--bind={host}:{config.api_port}",
             f"--threads={THREADS_API}",
             "dashboard.wsgi:worker_api()",
         ],
         "clock": [sys.executable, "-m", "tasks.clock"],
+        GATE: [sys.executable, "-m", "farm.gate"],
         "house": [sys.executable, "-m", "tasks.house"],
         "render": [sys.executable, "-m", "tasks.render"],
-        "web": [
+        WEB: [
             *gunicorn,
-            f"--bind={config.host}:{config.port}",
+            f"--bind={host}:{config.port}",
             f"--threads={config.web_threads}",
             "dashboard.wsgi:dashboard()",
         ],
     }[name]
 
 
+def certified(config: Settings) -> list[str]:
+    if not config.tls:
+        return []
+    own = tls.identity(config)
+    return [f"--certfile={own.certificate}", f"--keyfile={own.key}"]
+
+
 def process(name: str, config: Settings) -> Process:
-    environment = {**inherited_environment(), **config.environment()}
-    probes = {"api": f"{config.worker_api}/worker/v1/health", "web": f"{config.dashboard_url}/health"}
-    ready = partial(answers, probes[name]) if name in probes else None
     if name == "render":
-        return Process(
-            name,
-            command(name, config),
-            environment,
-            stop_timeout_s=STOP_RENDERING_S,
-            ready=partial(is_awake, config),
-        )
-    return Process(name, command(name, config), environment, ready=ready)
+        config = beside(config)
+    environment = {**inherited_environment(), **config.environment()}
+    stop_s = STOP_RENDERING_S if name == "render" else Process.stop_timeout_s
+    return Process(name, command(name, config), environment, stop_timeout_s=stop_s, ready=probe(name, config))
+
+
+def beside(config: Settings) -> Settings:
+    """The settings of the render worker on this machine: it needs no name, proxy or authority to find us."""
+    trusted = str(tls.identity(config).certificate) if config.tls else ""
+    return replace(config, api_url=config.here(config.api_port), tls_ca=trusted)
+
+
+def probe(name: str, config: Settings) -> Callable[[], bool] | None:
+    """What asks whether the process serves; None where it cannot be asked."""
+    return {
+        API: partial(answers, f"{config.here(config.api_port)}/worker/v1/health", config),
+        GATE: partial(gate.answers, config),
+        "render": partial(is_awake, config),
+        WEB: partial(answers, f"{config.here(config.port)}/health", config),
+    }.get(name)
 
 
 def is_awake(config: Settings) -> bool:
@@ -76,9 +105,12 @@ def is_awake(config: Settings) -> bool:
         return workers.has_reported(session, config.worker_name)
 
 
-def answers(url: str) -> bool:
+def answers(url: str, config: Settings) -> bool:
+    own = tls.client_context(tls.identity(config).certificate) if config.tls else None
+    # Without the environment's proxies, which know nothing of us.
+    handlers = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=own)]
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.build_opener(*handlers).open(url, timeout=2) as answer:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
@@ -97,16 +129,50 @@ def farm_up(config: Settings, names: Sequence[str] = NAMES) -> Iterator[Running]
     """A farm with the processes `names` while the block runs. Raises Conflict, Rejected, ServiceDown."""
     with Supervisor(config.home) as supervisor:
         private = not config.database_url
-        config = with_ports(with_servers(config, supervisor), names)
+        if private and WEB in names and invites(config):
+            gate.allowed(config)
+            names = (*names, GATE)
+        config = with_gate(with_ports(with_servers(config, supervisor), names), names)
         migrate(config.database_url)
         if private:
             with beginner(config.database_url)() as session:
                 abandon(session, config.worker_name)
         config = enrolled(config)
+        remember(config)
         # The worker API first: it is stopped last, when the workers have given back what they held.
-        for group in (API,), tuple(name for name in NAMES if name != API):
+        for group in (API,), tuple(name for name in names if name != API):
             supervisor.start(*(process(name, config) for name in group if name in names))
         yield Running(config, supervisor)
+
+
+def invites(config: Settings) -> bool:
+    """Whether workers on other machines are to reach the private broker."""
+    return bool(config.tls or config.broker_public_url or config.broker_in_clear)
+
+
+def with_gate(config: Settings, names: Sequence[str]) -> Settings:
+    """The settings with where others find the gate, where one is opened and nobody said."""
+    if GATE not in names or config.broker_public_url:
+        return config
+    scheme = "rediss" if config.tls else "redis"
+    address = at(scheme, for_others(config.host), config.broker_port)
+    return replace(config, broker_public_url=f"{address}/0")
+
+
+def remember(config: Settings) -> None:
+    write_private(_openings(config.home), json.dumps({name: getattr(config, name) for name in OPENINGS}))
+
+
+def as_running(config: Settings) -> Settings:
+    """The settings with the addresses of the farm that runs on this home, if one does."""
+    if not (holder(config.home) and _openings(config.home).exists()):
+        return config
+    known: dict[str, Any] = json.loads(_openings(config.home).read_text())
+    return replace(config, **{name: known[name] for name in OPENINGS if name in known})
+
+
+def _openings(home: Path) -> Path:
+    return home / "run" / "openings.json"
 
 
 def with_servers(config: Settings, supervisor: Supervisor) -> Settings:
@@ -121,7 +187,11 @@ def with_servers(config: Settings, supervisor: Supervisor) -> Settings:
 
 def with_ports(config: Settings, names: Sequence[str]) -> Settings:
     """The settings with ports that are free; port 0 means any. Raises Conflict when a port is taken."""
-    ports = {"api": ("api_port", config.api_port), "web": ("port", config.port)}
+    ports = {
+        API: ("api_port", config.api_port),
+        GATE: ("broker_port", config.broker_port),
+        WEB: ("port", config.port),
+    }
     for field, port in (ports[name] for name in names if name in ports):
         taken: Any = {field: free_port(config.host, port, field)}
         config = replace(config, **taken)
@@ -129,13 +199,24 @@ def with_ports(config: Settings, names: Sequence[str]) -> Settings:
 
 
 def free_port(host: str, port: int, field: str) -> int:
-    with socket.socket() as probe:
+    """`port`, or any where it is 0. Raises Conflict when it is taken, Rejected when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as e:
             name = f"FARM_{field.upper()}"
-            raise Conflict("Port {port} is taken. Set {name} to another.", port=port, name=name) from e
+            if e.errno == errno.EADDRINUSE:
+                raise Conflict("Port {port} is taken. Set {name} to another.", port=port, name=name) from e
+            raise Rejected(
+                "The farm cannot listen on {host}, port {port}: {reason}. Give --listen or FARM_HOST an "
+                "address of this machine, and {name} a port that is yours.",
+                host=host,
+                port=port,
+                reason=e.strerror or str(e),
+                name=name,
+            ) from e
         return int(probe.getsockname()[1])
 
 

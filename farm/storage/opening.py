@@ -17,9 +17,11 @@ _REGION = re.compile(r"[a-z0-9-]+")
 
 
 def store_of(config: Settings, *, local: bool = False) -> Store:
-    """The store that the settings name."""
-    secret = config.signing_secret.encode()
-    return open_store(config.store, secret=secret, public_url=config.worker_api, local=local)
+    """The store that the settings name; a folder's addresses begin with /store/.
+
+    A worker joins them to its own address of the worker API: whatever way it has found leads to both.
+    """
+    return open_store(config.store, secret=config.signing_secret.encode(), public_url="", local=local)
 
 
 def open_store(url: str, *, secret: bytes, public_url: str, local: bool = False) -> Store:

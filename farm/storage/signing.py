@@ -14,7 +14,7 @@ _PURPOSE = "voicefarm object address 1"  # so that the secret's other uses sign 
 
 
 class Signer:
-    """Makes and checks signed addresses under `{public_url}/store/`."""
+    """Makes and checks signed addresses under `{public_url}/store/`; without one they begin with /store/."""
 
     def __init__(self, secret: bytes, public_url: str) -> None:
         if not secret:
