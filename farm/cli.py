@@ -16,7 +16,19 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from farm import doctor, embedded, oneshot, progress, projects, schema, supervisor, tls, users, voices
+from farm import (
+    cli_machine,
+    doctor,
+    embedded,
+    oneshot,
+    progress,
+    projects,
+    schema,
+    supervisor,
+    tls,
+    users,
+    voices,
+)
 from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.settings import Settings, inherited_environment, settings
@@ -264,17 +276,19 @@ def status(json_: bool) -> None:
 
 
 @main.command("doctor")
+@click.option("--worker", is_flag=True, help="Look at what this machine's workers need instead.")
 @as_json
-def examine(json_: bool) -> None:
+def examine(worker: bool, json_: bool) -> None:
     """Look at each part of the farm; say what is wrong and the remedy."""
     config = settings()
+    if worker:
+        sys.exit(0 if cli_machine.examine(config, json_) else 1)
     with_servers = connected(config) if config.database_url or embedded.running(config.home) else config
     findings = list(doctor.examine(with_servers))
     if json_:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
     for finding in [] if json_ else findings:
-        mark = "ok " if finding.well else "BAD"
-        click.echo(f"{mark} {finding.part:<9} {finding.seen} {finding.remedy}".rstrip())
+        click.echo(str(finding))
     sys.exit(0 if all(finding.well for finding in findings) else 1)
 
 
@@ -293,6 +307,10 @@ def become(name: str) -> None:
         config = enrolled(config if config.api_url else beside(config))
     arguments = command(name, config)
     os.execve(arguments[0], arguments, {**inherited_environment(), **config.environment()})
+
+
+for command_of_a_machine in (cli_machine.join, cli_machine.work, cli_machine.leave):
+    main.add_command(command_of_a_machine)
 
 
 if __name__ == "__main__":

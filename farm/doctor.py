@@ -29,6 +29,9 @@ class Finding:
     seen: str
     remedy: str = ""
 
+    def __str__(self) -> str:
+        return f"{'ok ' if self.well else 'BAD'} {self.part:<9} {self.seen} {self.remedy}".rstrip()
+
 
 Check = Callable[[Settings], Finding]
 
