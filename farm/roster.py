@@ -1,6 +1,5 @@
 """The workers as people see them: what each does, spoke last and failed at, in a few queries for all."""
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ ORDER = (
 """Trouble first, then who works, who could, who does not."""
 
 NEEDS_YOU = ("error", "held", "waiting")
+AWAY = ("lost", "stopped", "revoked")
 KEPT = ("held", "waiting", "asleep", "draining", "drained")
 SAYS = {
     "error": Message("It cannot work; its last failures say why. It tries again by itself."),
@@ -114,6 +114,11 @@ class Seen:
         return said if said and self.word == "working" else self.worker.speed
 
     @property
+    def is_heard(self) -> bool:
+        """Whether its facts are of now."""
+        return self.word not in AWAY
+
+    @property
     def needs_you(self) -> bool:
         return self.word in NEEDS_YOU
 
@@ -175,10 +180,10 @@ def facts(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def number(value: object) -> float | None:
     """
-    >>> [number(value) for value in (3, -1, True, "7", float("nan"), 1e300, None)]
+    >>> [number(value) for value in (3, -1, True, "7", float("nan"), 10**400, None)]
     [3.0, None, None, None, None, None, None]
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= LARGEST_NUMBER else None
 
@@ -246,6 +251,12 @@ def blocks(session: Session, ids: Collection[int]) -> dict[int, list[Kept]]:
     return grouped(
         (row[0], Kept(row[1], row[2], Message.from_json(row[3]))) for row in session.execute(found)
     )
+
+
+def names(session: Session) -> dict[int, str]:
+    """By id, in the alphabet's order."""
+    found = select(Worker.id, Worker.name).order_by(Worker.name)
+    return {worker_id: name for worker_id, name in session.execute(found)}
 
 
 def tags(session: Session) -> list[str]:

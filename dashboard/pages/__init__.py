@@ -2,12 +2,12 @@
 
 from flask import Flask
 
-from dashboard.pages import account, audit, chapters, figures, frame, projects
+from dashboard.pages import account, audit, chapters, figures, frame, metrics, projects
 
 
 def set_up_pages(app: Flask) -> None:
     """Register the pages, what every page is framed with, and how figures are written."""
     figures.set_up(app)
     frame.set_up(app)
-    for noun in (projects, chapters, account, audit):
+    for noun in (projects, chapters, account, audit, metrics):
         app.register_blueprint(noun.bp)
