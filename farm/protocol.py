@@ -45,11 +45,3 @@ def read(token: str) -> tuple[str, str]:
 def direct_queue(worker_name: str) -> str:
     """The queue of work that must go to this worker."""
     return f"w.{worker_name}"
-
-
-def unacked_keys(worker_name: str) -> dict[str, str]:
-    """Celery's transport options by which a worker keeps what it took off a queue under keys of its own."""
-    return {
-        option: f"{option.removesuffix('_key')}.{worker_name}"
-        for option in ("unacked_key", "unacked_index_key", "unacked_mutex_key")
-    }
