@@ -73,6 +73,7 @@ def run(config: Settings) -> None:
 
 
 @click.command()
+@click.confirmation_option(prompt="End this machine's workers at their farm, and forget it here?")
 def leave() -> None:
     """Give work back, end this machine's workers at the farm, and forget them here."""
     for papers, trouble in enrolment.leave(settings()):
