@@ -15,11 +15,11 @@ from dashboard.answers import StrictJson, answer_in_json
 from dashboard.belongings import Belongings, belongings
 from dashboard.fields import LARGEST_ID, Strict, number, row_id, small, text, whole
 from dashboard.store_routes import bp as store_routes
-from farm import jobs, rendering, workers
+from farm import claiming, jobs, rendering, workers
 from farm.errors import Forbidden, LeaseLost
 from farm.protocol import PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
-from farm.tables import Worker, WorkerState
+from farm.tables import Job, Worker, WorkerState
 
 bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
 
@@ -130,11 +130,11 @@ def claim(job_id: int) -> dict[str, Any]:
     token = said(TokenSchema)["token"]
     config = belongings().settings
     with belongings().begin() as session:
-        job = rendering.claim(session, caller(session), job_id, token, times(), config.batch_s)
-        if job is not None:
-            return {**rendering.work(session, job), "renew_s": config.renew_s}
+        job = claiming.claim(session, caller(session), job_id, token, times(), config.batch_s)
+        if isinstance(job, Job):
+            return {**claiming.work(session, job), "renew_s": config.renew_s}
     # Outside of the transaction, which may have recalled the job.
-    raise LeaseLost("Job {job} is not to be had: the message was stale.", job=job_id)
+    raise LeaseLost(job.template, **job.values)
 
 
 @bp.post("/jobs/<int:job_id>/renew")

@@ -11,6 +11,12 @@ UNKNOWN_SPEED = 1.0  # x realtime, until a worker was measured
 PROBATION_S = 10.0  # the first batch of an unmeasured worker
 
 
+FIRST_SHARE = 1 / 6
+"""Of a batch: a project's first one is short, so that many new ones are all heard soon."""
+
+LAST_SHARE = 1 / 10
+"""Of a batch: how short the last ones become, so that all workers end together."""
+
 COMPANY = (MOST_SEGMENTS, 16, 4, 1)
 """How many segments may travel together with one that was tried 0, 1, 2, 3 times: suspicion isolates, and the
 last attempt is alone, so an innocent segment never fails for its company."""
@@ -18,12 +24,13 @@ last attempt is alone, so an innocent segment never fails for its company."""
 
 @dataclass(frozen=True)
 class Waiting:
-    """A segment that waits to be spoken. `length` is in spoken characters."""
+    """A segment that waits to be spoken. `length` is in spoken characters, `failed_by` are workers."""
 
     id: int
     take_key: str
     length: float
     attempts: int = 0
+    failed_by: frozenset[int] = frozenset()
 
 
 def expected_seconds(length: float) -> float:
@@ -34,6 +41,15 @@ def expected_seconds(length: float) -> float:
 def target_seconds(batch_s: float, speed: float | None) -> float:
     """Seconds of audio that keep a worker of `speed` (x realtime; None: not measured) busy for a batch."""
     return batch_s * speed if speed else min(batch_s, PROBATION_S) * UNKNOWN_SPEED
+
+
+def at_the_end(batch_s: float, left_s: float, speed: float) -> float:
+    """Seconds of a batch when `left_s` of audio are left for workers of `speed` together: half of its share.
+
+    >>> [at_the_end(30, left_s, speed=10) for left_s in (6000, 300, 1)]
+    [30, 15.0, 3.0]
+    """
+    return min(batch_s, max(left_s / speed / 2, LAST_SHARE * batch_s))
 
 
 def candidates(target_s: float) -> int:

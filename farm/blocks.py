@@ -47,6 +47,12 @@ def of_project(session: Session, project_id: int) -> list[Block]:
     return list(session.scalars(mine.order_by(Block.created_at.desc(), Block.worker_id)))
 
 
+def between(session: Session, project_id: int, worker_id: int) -> set[tuple[int, int]]:
+    """That pair, if there is a block."""
+    found = session.get(Block, (project_id, worker_id))
+    return set() if found is None else {(project_id, worker_id)}
+
+
 def pairs(session: Session) -> set[tuple[int, int]]:
     """(project, worker) of every block."""
     return {

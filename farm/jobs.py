@@ -1,7 +1,7 @@
 """Jobs: one delivery attempt each, fenced by a token, promised by a lease on the database's clock."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -38,6 +38,11 @@ class Times:
 
 def render_queue(gpu_class: str) -> str:
     return f"render.{gpu_class}"
+
+
+def direct_queue(worker_name: str) -> str:
+    """Of work that is for one worker alone."""
+    return f"w.{worker_name}"
 
 
 def write(
@@ -83,6 +88,13 @@ def again(session: Session, job: Job, wait_s: float = 0.0, *, counted: bool = Tr
         attempt=job.attempt + counted,
         wait_s=wait_s,
     )
+
+
+def offered(session: Session, job_id: int, token: str) -> Job | None:
+    """A job that waits to be claimed, locked; None when the message was stale or doubled."""
+    waits = and_(Job.id == job_id, Job.token == token, Job.state == JobState.QUEUED)
+    statement = select(Job).where(waits).with_for_update()
+    return session.scalar(statement.execution_options(populate_existing=True))
 
 
 def claim(
@@ -152,13 +164,17 @@ def end(session: Session, job: Job, state: JobState, failure: Message | None = N
     notify(session, CLOCK)
 
 
-def overdue(session: Session, times: Times, idle: bool) -> list[Job]:
-    """Jobs whose lease ran out or that nobody claimed, locked; `idle`: a ready worker has nothing to do."""
-    patience_s = min(10.0, times.unclaimed_s / 6) if idle else times.unclaimed_s
-    unclaimed = and_(Job.state == JobState.QUEUED, Job.published_at < now - timedelta(seconds=patience_s))
+def overdue(session: Session, times: Times, idle: Collection[str]) -> list[Job]:
+    """Jobs whose lease ran out or that nobody claimed, locked.
+
+    In the queues `idle` somebody waits for work: what is not claimed there soon was lost on its way.
+    """
+    age = now - Job.published_at
+    soon = and_(Job.queue.in_(idle), age > timedelta(seconds=min(10.0, times.unclaimed_s / 6)))
+    late = or_(soon, age > timedelta(seconds=times.unclaimed_s))
     expired = and_(Job.state == JobState.RUNNING, Job.lease_until < now)
-    statement = select(Job).where(or_(expired, unclaimed)).order_by(Job.id).with_for_update(skip_locked=True)
-    return list(session.scalars(statement))
+    statement = select(Job).where(or_(expired, and_(Job.state == JobState.QUEUED, late)))
+    return list(session.scalars(statement.order_by(Job.id).with_for_update(skip_locked=True)))
 
 
 def unpublished(session: Session, queue_depth: int) -> list[tuple[int, str, str]]:

@@ -1,23 +1,23 @@
-"""The farm's side of a render job: what the worker is given, and what of its answers is accepted."""
+"""The farm's side of a render job: what of a worker's answers is accepted, and what becomes of the rest."""
 
 import hashlib
 import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from farm import batching, casting, chapters, jobs, states, takes, workers
+from farm import chapters, jobs, mishaps, states, takes, turns, workers
 from farm.audio.flac import read_audio
 from farm.audio.qa import check_take
 from farm.db import Begin, among
 from farm.errors import NotFound, Rejected
 from farm.messages import Message
+from farm.mishaps import Trouble
 from farm.storage import Store, Upload
-from farm.tables import Job, JobState, Project, Segment, SegmentState, Take, Worker
+from farm.tables import Job, JobState, Segment, SegmentState, Take, Worker
 
 UPLOAD_EXPIRES_S = 900
 MOST_WORKERS = 3
@@ -47,30 +47,6 @@ class Unspoken:
 Result = Spoken | Unspoken
 
 
-def claim(
-    session: Session, worker: Worker, job_id: int, token: str, times: jobs.Times, batch_s: float
-) -> Job | None:
-    """Take a render job and keep what the worker speaks in `batch_s`; the rest goes back at once.
-
-    None when the message was stale, or when the worker may not do the project's work (the job is recalled).
-    """
-    job = jobs.claim(session, job_id, token, times, worker.id)
-    if job is None:
-        return None
-    project = session.get_one(Project, job.project_id)
-    if project.state != "running" or not workers.can_serve(worker, project):
-        give_back(session, job, JobState.RECALLED)
-        return None
-    mine = leased(session, job)
-    batch = batching.cut(waiting(mine), batching.target_seconds(batch_s, worker.speed))
-    kept = {item.id for item in batch}
-    surplus = and_(Segment.job_id == job.id, ~among(Segment.id, kept))
-    states.move(session, Segment, surplus, SegmentState.LEASED, SegmentState.READY, job_id=None)
-    job.in_hand = sorted(kept)
-    job.cost_s = sum(batching.expected_seconds(item.length) for item in batch) / (worker.speed or 1)
-    return job
-
-
 def leased(session: Session, job: Job, ids: Collection[int] | None = None) -> list[Segment]:
     """The segments that the job still holds, or those of `ids` that it does."""
     mine = select(Segment).where(held_by(job))
@@ -81,30 +57,6 @@ def leased(session: Session, job: Job, ids: Collection[int] | None = None) -> li
 
 def held_by(job: Job) -> ColumnElement[bool]:
     return and_(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
-
-
-def waiting(segments: Sequence[Segment]) -> list[batching.Waiting]:
-    return [batching.Waiting(s.id, s.take_key or "", s.length, s.attempts) for s in segments]
-
-
-def work(session: Session, job: Job) -> dict[str, Any]:
-    """What the worker needs to speak the job."""
-    project = session.get_one(Project, job.project_id)
-    return {
-        "job": job.id,
-        "engine": project.engine,
-        "segments": [
-            {
-                "id": segment.id,
-                "text": segment.spoken,
-                "language": segment.language,
-                "voice": casting.voice_for(project.cast, segment.role),
-                "direction": {},
-                "seed": project.seed,
-            }
-            for segment in leased(session, job)
-        ],
-    }
 
 
 def uploads(
@@ -142,9 +94,28 @@ def accept(
         failed = fail(session, job, [r for r in judged if isinstance(r, Unspoken)])
         chapters.add(session, done, failed)
         job.in_hand = [segment for segment in job.in_hand if segment not in {r.segment for r in results}]
-        if last:
-            give_back(session, job, JobState.DONE)
+        doubted = weigh(session, job, mine, judged)
+        if last or doubted:
+            give_back(session, job, JobState.DONE if last else JobState.RECALLED)
         return [result.segment for result in judged if isinstance(result, Spoken)]
+
+
+def weigh(session: Session, job: Job, mine: Mapping[int, Segment], judged: Sequence[Result]) -> bool:
+    """What results say of their worker; whether they made it one that is doubted."""
+    if job.worker_id is None:
+        return False
+    worker = session.get_one(Worker, job.worker_id)
+    struck = False
+    for result in judged:
+        if isinstance(result, Spoken):
+            worker.strikes, struck = [], False
+        else:
+            struck |= mishaps.strike(worker, trouble(mine[result.segment], result))
+    return struck and mishaps.is_doubted(worker)
+
+
+def trouble(segment: Segment, result: Unspoken) -> Trouble:
+    return Trouble(segment, result.kind, result.reason)
 
 
 def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result:
@@ -184,28 +155,31 @@ def record(session: Session, job: Job, mine: Mapping[int, Segment], spoken: Sequ
     touched = session.scalars(select(Segment.chapter_id).where(or_(ours, twins)).distinct()).all()
     locked = chapters.lock(session, touched)
     session.execute(insert(Take).values(rows).on_conflict_do_nothing())
+    spoken_now = {"failure": None, "earlier_key": None}
     done = states.move(
-        session, Segment, ours, SegmentState.LEASED, SegmentState.DONE, job_id=None, failure=None
+        session, Segment, ours, SegmentState.LEASED, SegmentState.DONE, job_id=None, **spoken_now
     )
     here = and_(twins, Segment.chapter_id.in_(locked))
-    done += states.move(session, Segment, here, SegmentState.READY, SegmentState.DONE, failure=None)
+    done += states.move(session, Segment, here, SegmentState.READY, SegmentState.DONE, **spoken_now)
+    audio_s, busy_s = sum(r.seconds for r in spoken), sum(r.busy_s for r in spoken)
+    job.audio_s += audio_s
     if job.worker_id is not None:
         worker = session.get_one(Worker, job.worker_id)
-        audio_s, busy_s = sum(r.seconds for r in spoken), sum(r.busy_s for r in spoken)
+        worker.last_take = mine[spoken[-1].segment].take_key
         worker.speed = workers.measured(worker.speed, audio_s, busy_s)
     return done
 
 
 def fail(session: Session, job: Job, unspoken: Sequence[Unspoken]) -> list[int]:
     """Count an attempt against each segment; the ids of those that have failed for good."""
-    return [
-        result.segment for result in sorted(unspoken, key=lambda r: r.segment) if blame(session, job, result)
-    ]
+    found = [(session.get_one(Segment, result.segment), result) for result in unspoken]
+    mishaps.note(session, job, [trouble(segment, result) for segment, result in found])
+    blamed = sorted(found, key=lambda pair: pair[0].id)
+    return [segment.id for segment, result in blamed if blame(session, job, segment, result)]
 
 
-def blame(session: Session, job: Job, result: Unspoken) -> bool:
+def blame(session: Session, job: Job, segment: Segment, result: Unspoken) -> bool:
     """Put a segment back for another attempt, or fail it; whether it failed for good."""
-    segment = session.get_one(Segment, result.segment)
     blamed = sorted({*segment.failed_by, *([job.worker_id] if job.worker_id else [])})
     hopeless = (
         result.kind == "text"  # the same words fail everywhere
@@ -227,19 +201,28 @@ def blame(session: Session, job: Job, result: Unspoken) -> bool:
 
 
 def give_back(session: Session, job: Job, state: JobState) -> None:
-    """End a job; what it still holds is ready again, uncounted."""
-    states.move(
-        session, Segment, Segment.job_id == job.id, SegmentState.LEASED, SegmentState.READY, job_id=None
-    )
-    jobs.end(session, job, state)
+    """End a job that the caller has locked; what it still holds is ready again, uncounted."""
+    give_back_all(session, [job], state)
+
+
+def give_back_all(session: Session, ended: Sequence[Job], state: JobState) -> None:
+    held = Segment.job_id.in_([job.id for job in ended])
+    states.move(session, Segment, held, SegmentState.LEASED, SegmentState.READY, job_id=None)
+    turns.refund(session, [job for job in ended if job.claimed_at is None])
+    for job in ended:
+        jobs.end(session, job, state)
 
 
 def lose(session: Session, job: Job) -> None:
-    """Expire a job whose worker was lost: the segments it had in hand count an attempt, the others do not."""
+    """Expire a job whose worker was lost: the segments it had in hand count an attempt, the others do not.
+
+    For the worker it is one strike, however much it had in hand.
+    """
     session.execute(select(Job.id).where(Job.id == job.id).with_for_update())
-    in_hand = [segment.id for segment in leased(session, job) if segment.id in job.in_hand]
+    in_hand = [segment for segment in leased(session, job) if segment.id in job.in_hand]
     chapters.lock(session, session.scalars(select(Segment.chapter_id).where(held_by(job))).all())
     reason = "The worker was lost while speaking this segment."
-    failed = fail(session, job, [Unspoken(segment, "lost", reason) for segment in in_hand])
-    chapters.add(session, [], failed)
+    lost = [Unspoken(segment.id, "lost", reason) for segment in in_hand]
+    weigh(session, job, {segment.id: segment for segment in in_hand}, lost[:1])
+    chapters.add(session, [], fail(session, job, lost))
     give_back(session, job, JobState.EXPIRED)

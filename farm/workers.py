@@ -243,13 +243,16 @@ IDLE = {
 GONE = {Desired.STOP: "stopped", Desired.MAINTENANCE: "maintenance"}
 
 
+def listening(session: Session) -> list[tuple[Worker, Desired]]:
+    """Workers that were heard of lately and take jobs from their queues, and what is wanted of each now."""
+    fresh = Worker.last_seen > now - timedelta(seconds=LOST_AFTER_S)
+    statement = select(Worker, now).where(fresh, Worker.state.in_(LIVE), Worker.desired != Desired.REVOKED)
+    return [(worker, wanted(worker, at)[0]) for worker, at in session.execute(statement.order_by(Worker.id))]
+
+
 def live(session: Session) -> list[Worker]:
     """Workers that were heard of lately and are wanted to run."""
-    fresh = Worker.last_seen > now - timedelta(seconds=LOST_AFTER_S)
-    statement = select(Worker, now).where(
-        fresh, Worker.state.in_(LIVE), Worker.desired == Desired.RUN, Worker.approved
-    )
-    return [worker for worker, at in session.execute(statement) if wanted(worker, at)[0] == Desired.RUN]
+    return [worker for worker, desired in listening(session) if desired == Desired.RUN]
 
 
 def can_serve(worker: Worker, project: Project) -> bool:

@@ -1,8 +1,9 @@
 from sqlalchemy import select
 
 from farm import batching, jobs
+from farm.cutting import lease
 from farm.db import Begin
-from farm.dispatch import Plan, abandon, lease, tick
+from farm.dispatch import Plan, abandon, tick
 from farm.jobs import Times
 from farm.tables import Job, JobKind, Project, Segment
 from tests import builders
@@ -96,7 +97,14 @@ def claimed(begin: Begin, worker: int) -> int:
         ).first()
         assert segment is not None
         project = session.get_one(Project, segment.project_id)
-        lease(session, project, [batching.Waiting(segment.id, segment.take_key or "", 10)], "render.cpu", 1)
+        lease(
+            session,
+            project,
+            [batching.Waiting(segment.id, segment.take_key or "", 10)],
+            "render.cpu",
+            "cpu",
+            1,
+        )
         job = session.scalars(select(Job).order_by(Job.id.desc()).limit(1)).one()
         assert jobs.claim(session, job.id, job.token, Times(), worker)
         return job.id

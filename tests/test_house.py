@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from farm import chapters, house, jobs, oneshot, projects, publish, rendering, states, takes
+from farm import chapters, claiming, house, jobs, oneshot, projects, publish, states, takes
 from farm.audio.flac import write_flac
 from farm.audio.probe import probe
 from farm.db import Begin
@@ -249,7 +249,7 @@ def test_pause_takes_back_what_is_in_hand_and_resume_goes_on(
         worker = builders.worker(session)
     (job_id, token), *_ = ring(begin, "render.cpu")
     with begin() as session:
-        assert rendering.claim(session, worker, job_id, token, Times(), 30)
+        assert isinstance(claiming.claim(session, worker, job_id, token, Times(), 30), Job)
         projects.pause(session, project_id)
         assert session.scalars(select(Segment.state).distinct()).all() == ["ready"]
     with begin() as session:

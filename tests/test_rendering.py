@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from farm import jobs, rendering, states, takes
+from farm import claiming, jobs, rendering, states, takes
 from farm.audio.flac import write_flac
 from farm.db import Begin
 from farm.dispatch import Plan, tick
 from farm.engine import Audio
 from farm.errors import LeaseLost
 from farm.jobs import Times
+from farm.messages import Message
 from farm.rendering import Spoken, Unspoken
 from farm.storage import Store
 from farm.tables import Chapter, Job, Project, Segment, Take, Worker
@@ -20,24 +21,24 @@ from tests import builders
 
 TIMES = Times()
 PLAN = Plan(TIMES, batch_s=30, house_depth=4)
-Message = tuple[str, int, str]
+Doorbell = tuple[str, int, str]
 
 
-def ring(begin: Begin) -> list[Message]:
+def ring(begin: Begin) -> list[Doorbell]:
     """One tick of the clock; the doorbells it rang."""
-    rung: list[Message] = []
+    rung: list[Doorbell] = []
     tick(begin, lambda queue, job, token: rung.append((queue, job, token)), PLAN)
     return rung
 
 
-def claimed(begin: Begin, message: Message) -> tuple[int, str, list[int]]:
+def claimed(begin: Begin, message: Doorbell) -> tuple[int, str, list[int]]:
     _, job_id, token = message
     with begin() as session:
         worker = session.scalars(select(Worker).order_by(Worker.id)).first()
         assert worker is not None
-        job = rendering.claim(session, worker, job_id, token, TIMES, 30)
-        assert job is not None
-        return job.id, job.token, [segment["id"] for segment in rendering.work(session, job)["segments"]]
+        job = claiming.claim(session, worker, job_id, token, TIMES, 30)
+        assert isinstance(job, Job)
+        return job.id, job.token, [segment["id"] for segment in claiming.work(session, job)["segments"]]
 
 
 def speech(seconds: float = 2.2) -> bytes:
@@ -94,7 +95,8 @@ def test_a_doubled_message_is_dropped(begin: Begin, book: int) -> None:
     claimed(begin, message)
     with begin() as session:
         worker = session.scalars(select(Worker)).one()
-        assert rendering.claim(session, worker, message[1], message[2], TIMES, 30) is None
+        refused = claiming.claim(session, worker, message[1], message[2], TIMES, 30)
+        assert isinstance(refused, Message)
 
 
 def test_the_work_of_a_dead_worker_goes_back_to_the_pool(begin: Begin, store: Store, book: int) -> None:
@@ -205,7 +207,8 @@ def test_a_paused_project_gives_no_work_to_a_late_claim(begin: Begin, book: int)
     with begin() as session:
         states.move(session, Project, Project.id == book, "running", "paused")
         worker = session.scalars(select(Worker)).one()
-        assert rendering.claim(session, worker, message[1], message[2], TIMES, 30) is None
+        refused = claiming.claim(session, worker, message[1], message[2], TIMES, 30)
+        assert isinstance(refused, Message)
     assert state_counts(begin) == {"ready": 4}
 
 

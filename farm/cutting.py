@@ -1,0 +1,196 @@
+"""Cutting: which project's segments go into a GPU class's next render jobs, and for whom."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, func, literal, select
+from sqlalchemy.orm import Session
+
+from farm import batching, chapters, jobs, rendering, states, turns
+from farm.batching import Waiting
+from farm.db import among
+from farm.gpu import CLASSES
+from farm.round import Destination, OpenJob, Round
+from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, Segment, SegmentState
+from farm.turns import Rotation
+
+END_CANDIDATES = 4096  # with so many segments waiting the end of a project is not near
+
+
+@dataclass
+class Cutter:
+    """Writes the render jobs of one class."""
+
+    session: Session
+    seen: Round
+    gpu_class: str
+    batch_s: float
+
+    def fill(self) -> None:
+        """Keep one job more than workers waiting: shallow, so that pause and priority act at once."""
+        depth = len(self.seen.crew(self.gpu_class)) + 1
+        waiting = [p for p in self.seen.projects.values() if self.seen.able_in(p, self.gpu_class)]
+        if waiting:
+            self.make_way(min(waiting, key=self.order))
+        while waiting and len(self.seen.queued(self.gpu_class)) < depth:
+            project = min(waiting, key=self.order)
+            if not self.cut(project, alone=len(waiting) == 1):
+                waiting.remove(project)
+
+    def order(self, project: Project) -> tuple[Any, ...]:
+        """The smallest is next: by priority, then what no smaller card can do, then by turn."""
+        needed = project.id not in self.seen.urgent
+        shared = self.seen.smallest_class(project) != self.gpu_class
+        return needed, -project.priority, shared, *self.rotation.place(project.id), project.id
+
+    @property
+    def rotation(self) -> Rotation:
+        return self.seen.rotations.setdefault(self.gpu_class, Rotation())
+
+    def make_way(self, first: Project) -> None:
+        """Recall what waits before the project that is to go first, if it has nothing in the queue itself."""
+        queued = self.seen.queued(self.gpu_class)
+        if any(job.project_id == first.id for job in queued):
+            return
+        behind = [job for job in queued if self.goes_before(first, job)]
+        if behind and self.cut(first):
+            recall(self.session, self.seen, behind)
+
+    def goes_before(self, first: Project, job: OpenJob) -> bool:
+        """Whether a job that waits gives way: to a higher priority, or to the first job of a new project."""
+        others = sum(open.project_id == job.project_id for open in self.seen.open) - 1
+        new = self.rotation.is_new(first.id) and others > 0
+        return job.priority < first.priority or (job.priority == first.priority and new)
+
+    def cut(self, project: Project, *, alone: bool = False) -> bool:
+        """Write the project's next job; False when it has nothing for the class. `alone`: no other has."""
+        return self.cut_tried(project) or self.cut_untried(project, alone)
+
+    def cut_tried(self, project: Project) -> bool:
+        """A job of segments that failed before, for a worker that did not fail them."""
+        if project.id not in self.seen.tried:
+            return False
+        found = self.free(project, Segment.attempts > 0, batching.MOST_SEGMENTS)
+        groups: dict[frozenset[int], list[Waiting]] = {}
+        for segment in found:
+            groups.setdefault(segment.failed_by, []).append(segment)
+        for failed_by, group in groups.items():
+            to = self.seen.for_the_tried(project, self.gpu_class, failed_by)
+            if to and self.write(project, group, to, self.batch_s):
+                return True
+        return False
+
+    def cut_untried(self, project: Project, alone: bool) -> bool:
+        to = self.seen.destination(project, self.gpu_class)
+        if to is None:
+            return False
+        batch_s = self.seconds(project, alone)
+        most = batching.candidates(batching.target_seconds(batch_s, to.speed))
+        return self.write(project, self.free(project, Segment.attempts == 0, most), to, batch_s)
+
+    def seconds(self, project: Project, alone: bool) -> float:
+        """Of rendering in the next batch: a project's first one is short, and its last if nothing follows."""
+        if self.rotation.is_new(project.id):
+            return self.batch_s * batching.FIRST_SHARE
+        return self.batch_s if not alone else self.seconds_at_the_end(project)
+
+    def seconds_at_the_end(self, project: Project) -> float:
+        first = select(Segment.length).where(ready(project)).limit(END_CANDIDATES).subquery()
+        count, length = self.session.execute(select(func.count(), func.sum(first.c.length))).one()
+        if not 0 < count < END_CANDIDATES:
+            return self.batch_s
+        speed = sum(worker.speed or batching.UNKNOWN_SPEED for worker in self.seen.able(project))
+        return batching.at_the_end(self.batch_s, batching.expected_seconds(length), speed)
+
+    def free(self, project: Project, which: ColumnElement[bool], most: int) -> list[Waiting]:
+        return free_segments(
+            self.session,
+            project,
+            and_(which, Segment.length <= CLASSES[self.gpu_class].longest_segment),
+            most,
+        )
+
+    def write(self, project: Project, waiting: Sequence[Waiting], to: Destination, batch_s: float) -> bool:
+        batch = batching.cut(waiting, batching.target_seconds(batch_s, to.speed))
+        if not batch:
+            return False
+        job = lease(self.session, project, batch, to.queue, self.gpu_class, to.speed)
+        self.seen.open.append(OpenJob(job.id, project.id, job.queue, None, project.priority))
+        mark = self.rotation.advance(project.id, job.cost_s / project.weight)
+        turns.write(self.session, project.id, self.gpu_class, mark)
+        return True
+
+
+def ready(project: Project) -> ColumnElement[bool]:
+    return and_(Segment.project_id == project.id, Segment.state == SegmentState.READY)
+
+
+def free_segments(session: Session, project: Project, which: ColumnElement[bool], most: int) -> list[Waiting]:
+    """The project's first ready segments, `most` at most; those whose take exists by now are marked done.
+
+    Chapters are locked before segments, as accepts do it. A recipe that is being spoken is left out.
+    """
+    columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.failed_by)
+    first = select(*columns, Segment.chapter_id).where(ready(project), which)
+    found = [
+        (Waiting(id, key or "", length, attempts, frozenset(failed_by)), chapter)
+        for id, key, length, attempts, failed_by, chapter in session.execute(
+            first.order_by(Segment.rank).limit(most)
+        )
+    ]
+    if not found:
+        return []
+    chapters.lock(session, {chapter for _, chapter in found})
+    made = set(chapters.adopt(session, among(Segment.id, [segment.id for segment, _ in found])))
+    if made:
+        chapters.add(session, sorted(made), [])
+    spoken = in_hand(session, [segment.take_key for segment, _ in found])
+    return [segment for segment, _ in found if segment.id not in made and segment.take_key not in spoken]
+
+
+def in_hand(session: Session, keys: list[str]) -> set[str | None]:
+    """Which recipes some worker is speaking now. Joined to the query above, it is planned badly."""
+    statement = select(Segment.take_key).where(
+        Segment.take_key == any_(literal(keys, ARRAY(Text))), Segment.state == SegmentState.LEASED
+    )
+    return set(session.scalars(statement))
+
+
+def lease(
+    session: Session,
+    project: Project,
+    batch: Sequence[Waiting],
+    queue: str,
+    gpu_class: str,
+    speed: float | None,
+) -> Job:
+    """Write a render job that holds the segments of `batch`."""
+    audio_s = sum(batching.expected_seconds(segment.length) for segment in batch)
+    job = jobs.write(
+        session,
+        JobKind.RENDER,
+        project.id,
+        queue=queue,
+        payload={"gpu_class": gpu_class},
+        cost_s=audio_s / (speed or batching.UNKNOWN_SPEED),
+    )
+    chosen = among(Segment.id, [segment.id for segment in batch])
+    states.move(session, Segment, chosen, SegmentState.READY, SegmentState.LEASED, job_id=job.id)
+    started = Chapter.id.in_(select(Segment.chapter_id).where(rendering.held_by(job)))
+    if states.move(session, Chapter, started, ChapterState.PLANNED, ChapterState.RENDERING):
+        states.changed(session, project.id)
+    return job
+
+
+def recall(session: Session, seen: Round, unwanted: Sequence[OpenJob]) -> None:
+    """Take jobs back, uncounted; one that somebody claims or ends at this moment is left to them."""
+    if not unwanted:
+        return
+    chosen = and_(among(Job.id, [job.id for job in unwanted]), Job.state.in_(jobs.OPEN))
+    locked = select(Job).where(chosen).order_by(Job.id).with_for_update(skip_locked=True)
+    taken = list(session.scalars(locked.execution_options(populate_existing=True)))
+    rendering.give_back_all(session, taken, JobState.RECALLED)
+    gone = {job.id for job in taken}
+    seen.open = [job for job in seen.open if job.id not in gone]
+    seen.rotations = turns.read(session)

@@ -1,0 +1,197 @@
+"""A round of the dispatcher: the farm as it stands, read once, and where a project's next job goes."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from farm import blocks, jobs, mishaps, turns, workers
+from farm.gpu import CLASSES
+from farm.matching import Pair, can_serve
+from farm.mishaps import Verdict
+from farm.tables import (
+    Desired,
+    Job,
+    JobKind,
+    Project,
+    ProjectState,
+    Segment,
+    SegmentState,
+    Worker,
+    WorkerState,
+)
+from farm.turns import Rotation
+
+
+@dataclass(frozen=True)
+class OpenJob:
+    """A render job that waits in `queue`, or that a worker has."""
+
+    id: int
+    project_id: int
+    queue: str
+    worker_id: int | None
+    priority: int
+
+    @property
+    def is_queued(self) -> bool:
+        return self.worker_id is None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A queue, and the workers that will take from it."""
+
+    queue: str
+    workers: tuple[Worker, ...]
+
+    @property
+    def speed(self) -> float | None:
+        """x realtime of the fastest; None while none was measured."""
+        return max((worker.speed for worker in self.workers if worker.speed), default=None)
+
+
+@dataclass
+class Round:
+    """`listeners` take from the queues, `live` (ids) are those of them that are to be given work.
+
+    `tried` are the projects that have segments which failed before, `urgent` those with segments on which a
+    worker's good name depends. `verdicts` are on the doubted workers.
+    """
+
+    listeners: list[Worker]
+    live: set[int]
+    blocked: set[Pair]
+    projects: dict[int, Project]
+    tried: set[int]
+    open: list[OpenJob]
+    rotations: dict[str, Rotation]
+    urgent: set[int] = field(default_factory=set)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    _able: dict[int, list[Worker]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.kinds: dict[object, list[Worker]] = {}
+        for worker in self.listeners:
+            self.kinds.setdefault(kind_of(worker), []).append(worker)
+
+    def crew(self, gpu_class: str) -> list[Worker]:
+        return [w for w in self.listeners if w.gpu_class == gpu_class and w.id in self.live]
+
+    def able(self, project: Project) -> list[Worker]:
+        """The live workers that may serve a project, of any class."""
+        if project.id not in self._able:
+            self._able[project.id] = [
+                worker
+                for alike in self.kinds.values()
+                if can_serve(alike[0], project)
+                for worker in alike
+                if worker.id in self.live and (project.id, worker.id) not in self.blocked
+            ]
+        return self._able[project.id]
+
+    def dismiss(self, worker: Worker) -> None:
+        """Give it nothing in this round."""
+        self.live.discard(worker.id)
+        self._able.clear()
+
+    def able_in(self, project: Project, gpu_class: str) -> list[Worker]:
+        return [worker for worker in self.able(project) if worker.gpu_class == gpu_class]
+
+    def smallest_class(self, project: Project) -> str:
+        """The smallest class of a live worker that may serve the project."""
+        return min({w.gpu_class for w in self.able(project)}, key=lambda name: CLASSES[name].least_gib)
+
+    def queued(self, gpu_class: str) -> list[OpenJob]:
+        """What waits for the workers of a class, the oldest first."""
+        queues = {
+            jobs.render_queue(gpu_class),
+            *(jobs.direct_queue(w.name) for w in self.listeners if w.gpu_class == gpu_class),
+        }
+        return [job for job in self.open if job.is_queued and job.queue in queues]
+
+    def destination(self, project: Project, gpu_class: str) -> Destination | None:
+        """Where a project's untried segments go: to the class, if all who listen there may speak them."""
+        able = [w for w in self.able_in(project, gpu_class) if self.verdicts.get(w.id) != Verdict.WAIT]
+        listening = [worker for worker in self.listeners if worker.gpu_class == gpu_class]
+        together = len(able) == len(listening) and project.most_workers is None
+        if able and together and not any(mishaps.is_doubted(worker) for worker in able):
+            return Destination(jobs.render_queue(gpu_class), tuple(able))
+        return next((direct(worker) for worker in self.free(project, able)), None)
+
+    def free(self, project: Project, able: Iterable[Worker]) -> list[Worker]:
+        """Those of `able` with no job in their own queue, idle ones first, as the project's limit allows."""
+        taken = {job.queue for job in self.open if job.is_queued}
+        allowed = self.within_limit(project, able)
+        free = [worker for worker in allowed if jobs.direct_queue(worker.name) not in taken]
+        load = Counter(job.worker_id for job in self.open)
+        return sorted(free, key=lambda w: (w.state != WorkerState.READY, load[w.id], w.id))
+
+    def within_limit(self, project: Project, able: Iterable[Worker]) -> list[Worker]:
+        """Those who may be given the project's next job, though it has only so many workers at once."""
+        if project.most_workers is None:
+            return list(able)
+        mine = [job for job in self.open if job.project_id == project.id]
+        if len(mine) > project.most_workers:
+            return []
+        queues = {job.queue for job in mine if job.is_queued}
+        on = {job.worker_id for job in mine} | {
+            worker.id for worker in self.listeners if jobs.direct_queue(worker.name) in queues
+        }
+        full = len(on - {None}) >= project.most_workers
+        return [worker for worker in able if worker.id in on or not full]
+
+    def for_the_tried(
+        self, project: Project, gpu_class: str, failed_by: Collection[int]
+    ) -> Destination | None:
+        """Where a segment goes that some workers failed: to another, or to whoever there is."""
+        able = self.able(project)
+        others = [worker for worker in able if worker.id not in failed_by]
+        willing = others or [w for w in able if self.verdicts.get(w.id) != Verdict.WAIT]
+        here = [worker for worker in willing if worker.gpu_class == gpu_class]
+        return next((direct(worker) for worker in self.free(project, here)), None)
+
+
+def kind_of(worker: Worker) -> object:
+    """What of a worker decides which projects it may serve, but for the blocks."""
+    return (
+        worker.engine,
+        worker.fingerprint,
+        worker.gpu_class,
+        worker.protocol,
+        *worker.tags,
+        None,
+        *worker.projects,
+    )
+
+
+def direct(worker: Worker) -> Destination:
+    return Destination(jobs.direct_queue(worker.name), (worker,))
+
+
+def look(session: Session) -> Round:
+    """A handful of queries, however many projects, segments and workers there are."""
+    heard = workers.listening(session)
+    ready = Segment.state == SegmentState.READY
+    waiting = select(Segment.id).where(Segment.project_id == Project.id, ready)
+    tried = waiting.where(Segment.attempts > 0).exists()
+    statement = select(Project, tried).where(Project.state == ProjectState.RUNNING, waiting.exists())
+    found = session.execute(statement.order_by(Project.id)).all()
+    return Round(
+        listeners=[worker for worker, _ in heard],
+        live={worker.id for worker, desired in heard if desired == Desired.RUN},
+        blocked=blocks.pairs(session),
+        projects={project.id: project for project, _ in found},
+        tried={project.id for project, was_tried in found if was_tried},
+        open=open_jobs(session),
+        rotations=turns.read(session),
+    )
+
+
+def open_jobs(session: Session) -> list[OpenJob]:
+    """The render jobs that wait or are being spoken."""
+    columns = select(Job.id, Job.project_id, Job.queue, Job.worker_id, Project.priority).join(Project)
+    statement = columns.where(Job.kind == JobKind.RENDER, Job.state.in_(jobs.OPEN)).order_by(Job.id)
+    return [OpenJob(*found) for found in session.execute(statement)]
