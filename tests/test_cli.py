@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from farm.audio.probe import probe
-from farm.cli import numbers
+from farm.cli_projects import numbers
 from tests.conftest import place
 from tests.farms import ROOT, SHORT, farm_up
 
