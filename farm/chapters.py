@@ -8,11 +8,12 @@ from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from farm import jobs, states
+from farm.db import among
 from farm.errors import Conflict, NotFound
 from farm.tables import Chapter, ChapterState, JobKind, Project, Release, Segment, SegmentState, Take
 
 PAGE = 200
-FRESH = {"attempts": 0, "failed_by": [], "failure": None}
+FRESH: dict[str, Any] = {"attempts": 0, "failed_by": [], "failure": None}
 """A segment that a person wants tried again starts from nothing."""
 ENDED = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
 
@@ -123,7 +124,9 @@ def settle(session: Session, chapter_ids: Collection[int]) -> None:
 def adopt(session: Session, where: Any) -> list[int]:
     """Mark as done the ready segments that match `where` and whose take exists already; their ids."""
     found = select(Take.key).where(Take.key == Segment.take_key).exists()
-    return states.move(session, Segment, and_(where, found), SegmentState.READY, SegmentState.DONE)
+    return states.move(
+        session, Segment, and_(where, found), SegmentState.READY, SegmentState.DONE, earlier_key=None
+    )
 
 
 def retry(session: Session, chapter_id: int) -> None:
@@ -175,13 +178,29 @@ def retry_segment(session: Session, segment_id: int) -> Chapter:
 
 
 def waive(session: Session, chapter_id: int) -> None:
-    """Master a held chapter without its failed segments; the report names them. Raises Conflict."""
+    """Master a held chapter without its failed segments; the report names them. Raises Conflict.
+
+    Where a retake failed, what was spoken before is kept.
+    """
+    lock(session, [chapter_id])
     where = and_(Chapter.id == chapter_id, Chapter.segments_failed > 0)
     if not states.move(session, Chapter, where, ChapterState.HELD, ChapterState.MASTERING):
         raise Conflict("Chapter {chapter} is not held for failed segments.", chapter=chapter_id)
+    keep_earlier(session, chapter_id)
     chapter = find(session, chapter_id)
     jobs.write(session, JobKind.MASTER, chapter.project_id, chapter_id)
     states.changed(session, chapter.project_id)
+
+
+def keep_earlier(session: Session, chapter_id: int) -> None:
+    """Go back to the earlier takes of segments whose retakes failed."""
+    there = select(Take.key).where(Take.key == Segment.earlier_key).exists()
+    failed = and_(Segment.chapter_id == chapter_id, there)
+    earlier = {"take_key": Segment.earlier_key, "take_number": Segment.take_number - 1}
+    again = SegmentState.READY
+    if kept := states.move(session, Segment, failed, SegmentState.FAILED, again, **FRESH, **earlier):
+        adopt(session, among(Segment.id, kept))
+        recount(session, [chapter_id])
 
 
 def forget_releases(session: Session, chapter: Chapter) -> None:

@@ -5,9 +5,8 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from farm import casting, chapters, states
+from farm import casting, chapters, states, takes
 from farm.tables import Chapter, ChapterState, Project, Segment, SegmentState
-from farm.takes import Recipe
 from farm.text.lexicon import Lexicon
 from farm.text.segments import PlannedSegment, PlanSettings, plan_chapter
 from farm.work import Work
@@ -55,6 +54,7 @@ def write(session: Session, project: Project, chapter: Chapter, segments: list[P
 
 
 def row(project: Project, chapter: Chapter, position: int, segment: PlannedSegment) -> dict[str, Any]:
+    recipe = takes.recipe_of(project, segment.spoken, segment.language, segment.role)
     return {
         "project_id": project.id,
         "chapter_id": chapter.id,
@@ -68,17 +68,5 @@ def row(project: Project, chapter: Chapter, position: int, segment: PlannedSegme
         "length": segment.length,
         "sentences": [[sentence.end, sentence.length] for sentence in segment.sentences],
         "state": SegmentState.READY if segment.spoken else SegmentState.DONE,
-        "take_key": recipe(project, segment).key if segment.spoken else None,
+        "take_key": recipe.key if segment.spoken else None,
     }
-
-
-def recipe(project: Project, segment: PlannedSegment) -> Recipe:
-    return Recipe(
-        spoken=segment.spoken,
-        language=segment.language,
-        engine=project.engine,
-        pin=project.pin,
-        voice=casting.voice_for(project.cast, segment.role),
-        direction={},
-        seed=project.seed,
-    )

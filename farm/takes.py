@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
+from farm import casting
 from farm.errors import NotFound
-from farm.tables import Segment, Take
+from farm.tables import Project, Segment, Take
 
 FOLDER = "takes"
 LARGEST = 16 * 2**20  # bytes; a minute of FLAC is a tenth of it
@@ -36,15 +37,29 @@ class Recipe:
         return hashlib.sha256(recipe.encode()).hexdigest()
 
 
+def recipe_of(project: Project, spoken: str, language: str, role: str, number: int = 0) -> Recipe:
+    """The recipe of a segment's take; a retake has the next `number`."""
+    return Recipe(
+        spoken=spoken,
+        language=language,
+        engine=project.engine,
+        pin=project.pin,
+        voice=casting.voice_for(project.cast, role),
+        direction={},
+        seed=project.seed + number,
+    )
+
+
 def object_name(key: str, job_id: int) -> str:
     """Where an attempt uploads: every attempt has its own name, the accepting transaction picks one."""
     return f"{FOLDER}/{key[:2]}/{key}.{job_id}.flac"
 
 
 def of_segment(session: Session, segment_id: int) -> Take:
-    """What was recorded of a segment. Raises NotFound."""
-    statement = select(Take).join(Segment, Segment.take_key == Take.key).where(Segment.id == segment_id)
-    take = session.scalar(statement)
+    """What was recorded of a segment, the earlier one while a new take is being made. Raises NotFound."""
+    its = or_(Segment.take_key == Take.key, Segment.earlier_key == Take.key)
+    statement = select(Take).join(Segment, its).where(Segment.id == segment_id)
+    take = session.scalar(statement.order_by(Segment.take_key == Take.key).limit(1))
     if take is None:
         raise NotFound("Nothing was spoken of segment {segment} yet.", segment=segment_id)
     return take
@@ -58,4 +73,5 @@ def wanted(session: Session, names: Iterable[str]) -> set[str]:
 def forget_unused(session: Session, older_than: datetime) -> None:
     """Delete the takes that no segment uses any more; their objects are swept afterwards."""
     used = select(Segment.id).where(Segment.take_key == Take.key).exists()
-    session.execute(delete(Take).where(Take.created_at < older_than, ~used))
+    kept = select(Segment.id).where(Segment.earlier_key == Take.key).exists()
+    session.execute(delete(Take).where(Take.created_at < older_than, ~used, ~kept))
