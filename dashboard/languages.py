@@ -39,4 +39,7 @@ def say(message: Message | Mapping[str, Any] | None) -> str:
     if message is None:
         return ""
     known = message if isinstance(message, Message) else Message.from_json(message)
-    return str(gettext(known.template)).format(**known.values)
+    inside = {
+        name: say(value) if isinstance(value, Message) else value for name, value in known.values.items()
+    }
+    return str(gettext(known.template)).format(**inside)

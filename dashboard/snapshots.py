@@ -1,21 +1,26 @@
 """What the API, the open pages and their streams are told of a thing: plain values, built in one place."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from dashboard.languages import say
-from farm import chapters, progress, projects, publish
+from farm import chapters, crew, progress, projects, publish
 from farm.chapters import Heard
+from farm.forecast import Forecast
+from farm.gpu import CLASSES
 from farm.messages import Message
+from farm.outlook import Outlook
 from farm.progress import Progress
-from farm.tables import Chapter, Event, Project, Release
+from farm.tables import Chapter, Event, Project, ProjectState, Release
 from farm.voices import PresetVoice, preset_of
 
 Snapshot = dict[str, Any]
 
+REVIEW = ProjectState.REVIEW
 PREVIEW = 3000  # characters of a chapter's text
 
 
@@ -56,7 +61,26 @@ def summary(project: Project, so_far: Progress) -> Snapshot:
         "started_at": moment(project.started_at),
         "finished_at": moment(project.finished_at),
         "failure": message(project.failure),
+        **serving(project),
         "progress": {**figures(so_far), "strip": strip(so_far)},
+    }
+
+
+def serving(project: Project) -> Snapshot:
+    """Who may serve a project, what it needs of them, and whether it was cut shorter since its start."""
+    return {
+        "classes": project.classes,
+        "tags": project.tags,
+        "most_workers": project.most_workers,
+        "deadline": moment(project.deadline),
+        "needs": {
+            "engine": project.engine,
+            "precision": project.pin.get("precision"),
+            "longest_segment": project.longest_segment if project.pin else None,
+            "classes": crew.classes_for(project),
+            "tags": project.tags,
+        },
+        "shortened": message(project.shortened),
     }
 
 
@@ -70,6 +94,46 @@ def figures(so_far: Progress) -> Snapshot:
         "latest_s": so_far.latest_s and round(so_far.latest_s, 1),
         "failed": so_far.failed,
         "why": message(so_far.why),
+        "reasons": [message(reason) for reason in so_far.reasons],
+        "forecast": forecast(so_far.forecast),
+    }
+
+
+def forecast(found: Forecast) -> Snapshot:
+    """Seconds from now; `spare_s` is left until the deadline, below 0 when it will be missed."""
+    more = found.one_more
+    return {
+        "soonest_s": found.soonest_s and round(found.soonest_s, 1),
+        "latest_s": found.latest_s and round(found.latest_s, 1),
+        "deadline": moment(found.deadline),
+        "spare_s": None if found.spare_s is None else round(found.spare_s, 1),
+        "late": found.late,
+        "one_more": more
+        and {
+            "class": more.gpu_class,
+            "title": CLASSES[more.gpu_class].title,
+            "soonest_s": round(more.soonest_s, 1),
+            "latest_s": round(more.latest_s, 1),
+            "measured": more.measured,
+            "in_time": found.one_more_is_in_time,
+        },
+    }
+
+
+def outlook(found: Outlook) -> Snapshot:
+    """What a project would be if it were started now, and with and without each class."""
+    return {
+        **asdict(found.prospect),
+        "choices": [
+            {
+                "class": choice.gpu_class,
+                "workers": choice.workers,
+                "allowed": choice.allowed,
+                "with_it": asdict(choice.with_it),
+                "without_it": asdict(choice.without_it),
+            }
+            for choice in found.choices
+        ],
     }
 
 
@@ -96,6 +160,7 @@ def live(session: Session, project_id: int) -> Snapshot:
         "state": project.state,
         **figures(so_far),
         "failure": message(project.failure),
+        "shortened": message(project.shortened),
         "strip": [
             {"id": part.id, "state": part.state, "share": round(part.share, 4), "failed": part.failed}
             for part in so_far.strip
@@ -122,6 +187,7 @@ def details(session: Session, project_id: int) -> Snapshot:
         "one_sentence": project.one_sentence,
         "seed": project.seed,
         "longest_segment": project.longest_segment,
+        "outlook": outlook(progress.of_review(session, project)) if project.state == REVIEW else None,
         "sources": [
             {"filename": source.filename, "size": source.size, "encoding": source.encoding}
             for source in projects.sources(session, project_id)
@@ -208,6 +274,7 @@ def farm(session: Session) -> Snapshot:
     return {
         "word": found.word,
         "why": message(found.why),
+        "details": [message(detail) for detail in found.details],
         "workers": found.workers,
         "speed": round(found.speed, 2),
     }

@@ -17,6 +17,9 @@ Blocked = Collection[Pair]
 ASKED = ("id", "title", "engine", "pin", "classes", "tags", "longest_segment")
 """What of a project decides who may serve it."""
 
+SHARE = ("priority", "weight", "most_workers")
+"""What decides how much of them it gets."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -39,7 +42,7 @@ def known(session: Session) -> list[Worker]:
 
 def supposing(project: Project, **changes: Any) -> Project:
     """The project as it would be, for asking who fits; no row of the database."""
-    return Project(**{name: getattr(project, name) for name in ASKED} | changes)
+    return Project(**{name: getattr(project, name) for name in ASKED + SHARE} | changes)
 
 
 def allowed(crew: Sequence[Worker], project: Project, blocked: Blocked) -> list[Worker]:
@@ -73,6 +76,18 @@ def started_with(project: Project, found: Terms) -> Project:
 def serving(crew: Sequence[Worker], project: Project, blocked: Blocked) -> frozenset[int]:
     """The ids of those who may serve a started project."""
     return frozenset(worker.id for worker in crew if misfit(worker, project, blocked) is None)
+
+
+def classes_for(project: Project) -> list[str]:
+    """The GPU classes that may serve it: those allowed, of its precision and limit once it was started."""
+    precision, longest = project.pin.get("precision"), project.longest_segment if project.pin else 0
+    return [
+        item.name
+        for item in CLASSES.values()
+        if (not project.classes or item.name in project.classes)
+        and precision in (None, item.dtype)
+        and item.longest_segment >= longest
+    ]
 
 
 def speed_of(worker: Worker) -> float:

@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, defer
 
-from farm import importing, jobs, rendering, states, voices
-from farm.audio.settings import MasteringSettings
+from farm import blocks, crew, importing, jobs, rendering, states, voices
 from farm.casting import NARRATOR
-from farm.db import now
+from farm.db import notify, now
+from farm.engine import title as engine_title
 from farm.errors import Conflict, NotFound, Rejected
-from farm.gpu import CLASSES
+from farm.project_fields import LANGUAGES as LANGUAGES
+from farm.project_fields import SERVING, SHAPING, WORDS, check_fits, checked
 from farm.tables import (
     Chapter,
     ChapterState,
@@ -26,17 +27,11 @@ from farm.tables import (
     Source,
     Worker,
 )
-from farm.text.lexicon import Lexicon
 
 KINDS = ("book", "course")
 MOST_EVENTS = 200
-LANGUAGES = ("zh", "en", "ja", "ko")
 NARRATED_BY = "AI voice (Voicefarm)"
 """Until a person says otherwise: listeners are told that no human reads."""
-WORDS = ("title", "author", "narrator", "description")
-"""What may be changed at any time; it reaches the files at the next publishing."""
-SHAPING = ("language", "one_sentence", "cast", "mastering", "lexicon", "seed")
-"""What may be changed until the start, because takes depend on it."""
 
 
 @dataclass(frozen=True)
@@ -97,34 +92,25 @@ def read_again(session: Session, project: Project, encoding: str | None = None) 
 
 
 def edit(session: Session, project_id: int, changes: Mapping[str, Any]) -> Project:
-    """Change a project's words at any time, what shapes takes until the start. Raises Rejected, Conflict."""
+    """Change its words and who serves it at any time, what shapes takes until the start.
+
+    Raises Rejected, and Conflict where the start has fixed it.
+    """
     project = find(session, project_id)
     for name, value in changes.items():
         if name in SHAPING and project.state != ProjectState.REVIEW:
             raise Conflict("{title} was started; its {name} is fixed.", title=project.title, name=name)
-        if name not in WORDS + SHAPING:
+        if name not in WORDS + SHAPING + SERVING:
             raise Rejected("A project has no {name} to change.", name=name)
-        setattr(project, name, checked(name, value))
+        accepted = checked(name, value)
+        if name == "classes":
+            check_fits(project, accepted)
+        setattr(project, name, accepted)
     session.flush()
     states.changed(session, project_id)
+    if not set(changes).isdisjoint(SERVING):
+        notify(session, jobs.CLOCK)
     return project
-
-
-def checked(name: str, value: Any) -> Any:
-    """The value as it is stored. Raises Rejected."""
-    if name == "language" and value not in LANGUAGES:
-        raise Rejected("{value} is no language of ours. Choose one of zh, en, ja, ko.", value=value)
-    if name == "title" and not str(value).strip():
-        raise Rejected("A project needs a title.")
-    if name == "cast":
-        if not value.get(NARRATOR):
-            raise Rejected("A cast needs a narrator. Choose a voice for that role.")
-        return {role: voices.preset(voice).to_json() for role, voice in value.items() if voice}
-    if name == "mastering":
-        return MasteringSettings.from_json(value).to_json()
-    if name == "lexicon":
-        Lexicon.from_text(value)
-    return value.strip() if isinstance(value, str) else value
 
 
 def start(session: Session, project_id: int) -> None:
@@ -133,24 +119,30 @@ def start(session: Session, project_id: int) -> None:
     ticked = and_(Chapter.project_id == project_id, Chapter.included)
     if not session.scalar(select(Chapter.id).where(ticked).limit(1)):
         raise Rejected("No chapter of {title} is ticked. Tick at least one.", title=project.title)
-    crew = speakers(session, project.engine)
-    project.pin = {"fingerprint": crew[0].fingerprint, "precision": CLASSES[crew[0].gpu_class].dtype}
-    project.longest_segment = min(CLASSES[worker.gpu_class].longest_segment for worker in crew)
+    terms = crew.terms(speakers(session, project))
+    project.pin, project.longest_segment = terms.pin, terms.longest_segment
     project.started_at = now
     move(session, project, ProjectState.REVIEW, ProjectState.RUNNING)
     issue(session, project_id)
 
 
-def speakers(session: Session, engine: str) -> list[Worker]:
-    """The workers that speak with `engine`, up or not. Raises Conflict when there are none."""
-    crew = list(
-        session.scalars(select(Worker).where(Worker.engine == engine).order_by(Worker.last_seen.desc()))
-    )
-    if not crew:
+def speakers(session: Session, project: Project) -> list[Worker]:
+    """The workers that may serve a project, up or not. Raises Conflict when there are none."""
+    mine = [worker for worker in crew.known(session) if worker.engine == project.engine]
+    if not mine:
         raise Conflict(
-            "No worker here has the engine {engine} yet. Start one, then try again.", engine=engine
+            "No worker here has the engine {engine} yet. Start one, then try again.",
+            engine=engine_title(project.engine),
         )
-    return crew
+    allowed = crew.allowed(mine, project, blocks.pairs(session))
+    if not allowed:
+        raise Conflict(
+            "None of the {n} workers with {engine} may serve {title}: look at its GPU classes and tags.",
+            n=len(mine),
+            engine=engine_title(project.engine),
+            title=project.title,
+        )
+    return allowed
 
 
 def issue(session: Session, project_id: int) -> None:

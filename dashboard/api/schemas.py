@@ -5,7 +5,8 @@ from typing import Any
 from marshmallow import fields, validate
 
 from dashboard.fields import Strict, row_id, small, text, whole
-from farm.projects import KINDS, LANGUAGES
+from farm.project_fields import LANGUAGES, LONGEST_TAG, MOST_TAGS, MOST_WORKERS
+from farm.projects import KINDS
 from farm.tables import ChapterState, ProjectState, SegmentState
 
 YES: dict[str, Any] = {"required": True}
@@ -58,8 +59,9 @@ class Sentence(Strict):
 
 
 class Farm(Strict):
-    word = string(validate=validate.OneOf(["working", "waiting", "idle", "trouble"]))
+    word = string(validate=validate.OneOf(["working", "waiting", "idle", "asleep", "trouble"]))
     why = nested(Sentence)
+    details = many(Sentence)
     workers = count()
     speed = real(metadata={"description": "Seconds of audio a second, of the workers that are busy"})
 
@@ -81,6 +83,24 @@ class TitledPiece(Piece):
     weight = real(metadata={"description": "Seconds of audio"})
 
 
+class OneMore(Strict):
+    class_ = string(data_key="class")
+    title = string(metadata={"description": "As people call the class"})
+    soonest_s = real()
+    latest_s = real()
+    measured = boolean()
+    in_time = boolean()
+
+
+class Forecast(Strict):
+    soonest_s = real(**MAYBE)
+    latest_s = real(**MAYBE)
+    deadline = moment(**MAYBE)
+    spare_s = real(metadata={"description": "Left until the deadline; below 0: missed"}, **MAYBE)
+    late = boolean()
+    one_more = nested(OneMore, allow_none=True, metadata={"description": "What another worker would change"})
+
+
 class Figures(Strict):
     share = real(metadata={"description": "0 to 1"})
     done_s = real()
@@ -89,6 +109,8 @@ class Figures(Strict):
     latest_s = real(**MAYBE)
     failed = count(metadata={"description": "Segments"})
     why = nested(Sentence, allow_none=True)
+    reasons = many(Sentence)
+    forecast = nested(Forecast)
 
 
 class Progress(Figures):
@@ -99,6 +121,7 @@ class Live(Figures):
     id = count()
     state = state(ProjectState)
     failure = nested(Sentence, allow_none=True)
+    shortened = nested(Sentence, allow_none=True)
     strip = many(Piece)
     releases = count()
     underway = fields.Dict(
@@ -107,6 +130,32 @@ class Live(Figures):
         metadata={"description": "Chapter -> share of the house work that goes on"},
         **YES,
     )
+
+
+class Needs(Strict):
+    engine = string()
+    precision = string(**MAYBE)
+    longest_segment = real(metadata={"description": "Spoken characters; none before the start"}, **MAYBE)
+    classes = fields.List(fields.String(), metadata={"description": "That could serve it"}, **YES)
+    tags = fields.List(fields.String(), **YES)
+
+
+class Prospect(Strict):
+    longest_segment = real(metadata={"description": "Spoken characters; none: nobody may serve it"}, **MAYBE)
+    soonest_s = real(**MAYBE)
+    latest_s = real(**MAYBE)
+
+
+class Choice(Strict):
+    class_ = string(data_key="class")
+    workers = count()
+    allowed = boolean()
+    with_it = nested(Prospect)
+    without_it = nested(Prospect)
+
+
+class Outlook(Prospect):
+    choices = many(Choice)
 
 
 class Project(Strict):
@@ -125,6 +174,12 @@ class Project(Strict):
     started_at = moment(**MAYBE)
     finished_at = moment(**MAYBE)
     failure = nested(Sentence, allow_none=True)
+    classes = fields.List(fields.String(), metadata={"description": "Allowed; none: every"}, **YES)
+    tags = fields.List(fields.String(), **YES)
+    most_workers = count(**MAYBE)
+    deadline = moment(**MAYBE)
+    needs = nested(Needs)
+    shortened = nested(Sentence, allow_none=True)
     progress = nested(Progress)
 
 
@@ -213,6 +268,7 @@ class ProjectWithAll(Project):
     one_sentence = boolean()
     seed = count()
     longest_segment = real()
+    outlook = nested(Outlook, allow_none=True, metadata={"description": "Until the start"})
     sources = many(Source)
 
 
@@ -243,6 +299,10 @@ class ProjectChanges(Strict):
     one_sentence = fields.Boolean()
     seed = whole()
     priority = whole(0, 100)
+    classes = fields.List(text(40), validate=validate.Length(max=20))
+    tags = fields.List(text(LONGEST_TAG), validate=validate.Length(max=MOST_TAGS))
+    most_workers = whole(1, MOST_WORKERS, allow_none=True)
+    deadline = fields.AwareDateTime(format="iso", allow_none=True)
 
 
 class ReadAgain(Strict):

@@ -32,6 +32,7 @@ WORDS = {
     "working": lazy_gettext("working"),
     "waiting": lazy_gettext("waiting"),
     "idle": lazy_gettext("idle"),
+    "asleep": lazy_gettext("asleep"),
     "trouble": lazy_gettext("in trouble"),
 }
 

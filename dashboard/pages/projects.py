@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from dashboard.belongings import belongings
 from farm import chapters, progress, projects, publish
 from farm.audio.settings import PAUSES_MS, MasteringSettings
+from farm.gpu import CLASSES
 from farm.manuscript.encodings import ENCODINGS
 from farm.tables import Project, ProjectState
 from farm.voices import PRESETS
@@ -47,13 +48,17 @@ def review(project: Project) -> ResponseReturnValue:
     """What was read, and what will be made of it."""
     with belongings().begin() as session:
         found = chapters.of_project(session, project.id)
-        pace = progress.pace(session, project.engine)
+        outlook = progress.of_review(session, project)
+        why = progress.of_projects(session, [project])[project.id].why
     return render_template(
         "review.html",
         project=project,
         chapters=found,
+        ticked_s=sum(progress.of_chapter(part, project.language).weight for part in found if part.included),
         parts={part.id: progress.of_chapter(part, project.language) for part in found},
-        pace=pace,
+        outlook=outlook,
+        why=why,
+        classes=CLASSES,
         voices=PRESETS,
         languages_spoken=projects.LANGUAGES,
         mastering=MasteringSettings.from_json(project.mastering),
@@ -80,4 +85,5 @@ def follow(project: Project) -> ResponseReturnValue:
         failed=failed,
         releases=[release for release in releases if release.chapter_id is None],
         mp3={release.chapter_id: release for release in releases if release.format == "mp3"},
+        classes=CLASSES,
     )

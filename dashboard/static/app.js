@@ -6,6 +6,7 @@ import "./live.js";
 import "./player.js";
 import "./review.js";
 import "./segments.js";
+import "./serving.js";
 import "./times.js";
 import "./upload.js";
 import "./week.js";

@@ -1,5 +1,6 @@
 // Live progress: server-sent events while the page is seen, asking now and then where there are none.
-import { fill, hours, percent, timeOfDay } from "./numbers.js";
+import { drawForecast, drawForecasts } from "./forecasts.js";
+import { fill, hours, percent } from "./numbers.js";
 import { refresh } from "./refresh.js";
 
 const POLL_MS = 3000;
@@ -78,22 +79,7 @@ function numbers(shown, live) {
   put("why", live.why?.text ?? "");
   const done = shown.querySelector("[data-live=hours]");
   if (done) put("hours", fill(done.dataset.template, { done: hours(live.done_s), total: hours(live.total_s) }));
-  const eta = shown.querySelector("[data-live=eta]");
-  if (eta) forecast(eta, live.soonest_s, live.latest_s);
-}
-
-function forecast(element, soonest, latest) {
-  const known = soonest !== null && soonest !== undefined;
-  const words = known
-    ? fill(element.dataset.template, { from: timeOfDay(Number(soonest)), to: timeOfDay(Number(latest)) })
-    : "";
-  if (element.textContent !== words) element.textContent = words;
-}
-
-function forecasts() {
-  for (const element of document.querySelectorAll("[data-live=eta][data-soonest]")) {
-    forecast(element, element.dataset.soonest, element.dataset.latest);
-  }
+  drawForecast(shown, live);
 }
 
 function farm(news) {
@@ -109,8 +95,8 @@ function soon() {
   }, REDRAW_MS);
 }
 
-forecasts();
-document.addEventListener("redrawn", forecasts);
+drawForecasts();
+document.addEventListener("redrawn", drawForecasts);
 if (root) {
   timer = setTimeout(open, SETTLE_MS);
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));

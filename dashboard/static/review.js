@@ -13,7 +13,11 @@ function estimate() {
   const box = document.querySelector(".estimate");
   const [audio, farm] = [box.querySelector("[data-audio]"), box.querySelector("[data-farm]")];
   audio.textContent = fill(audio.dataset.template, { audio: roughly(seconds) });
-  if (box.dataset.pace) farm.textContent = fill(farm.dataset.template, { farm: roughly(seconds * box.dataset.pace) });
+  const grown = seconds / Number(box.dataset.counted); // since the server counted what is ticked
+  if (box.dataset.soonest && grown) {
+    const [from, to] = [box.dataset.soonest, box.dataset.latest].map((known) => roughly(known * grown));
+    farm.textContent = fill(farm.dataset.template, { from, to });
+  }
   const count = document.querySelector("[data-count]");
   count.textContent = fill(count.dataset.template, { n: number(ticked.length), all: number(rows().length) });
   document.getElementById("start").disabled = ticked.length === 0;
@@ -70,6 +74,7 @@ async function mastering(form) {
 
 if (list) {
   estimate();
+  document.addEventListener("redrawn", estimate);
   list.addEventListener("click", (event) => {
     if (event.target.matches("input[type=checkbox]")) ticked(event);
     if (event.target.closest("[data-peek]")) peek(event.target.closest("[data-peek]"));
