@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -57,7 +56,7 @@ def enrol(config: Settings, request: Request) -> list[Papers]:
     proof = {
         "token": secret,
         "protocol": protocol.PROTOCOL,
-        "version": version(),
+        "version": machine.version(),
         "hostname": (request.name or socket.gethostname())[:200],
         "cards": found,
     }
@@ -65,14 +64,6 @@ def enrol(config: Settings, request: Request) -> list[Papers]:
     crew = [papers(given, request, api_url, ca) for given in answer["workers"]]
     replace_by(config, crew)
     return crew
-
-
-def version() -> str:
-    """Of the farm's code on this machine."""
-    try:
-        return metadata.version("voicefarm")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def trust(config: Settings, request: Request, pin: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from farm import wheel
 from farm.errors import Forbidden, NotFound, Rejected
 from farm.gpu import CLASSES
 from farm.processes import Process
@@ -64,9 +65,8 @@ class Papers:
         )
 
     def environment(self, config: Settings) -> dict[str, str]:
-        """Of this worker's processes: nothing else of the machine's settings, and one card alone."""
-        card = {"CUDA_VISIBLE_DEVICES": self.gpu} if self.gpu else {}
-        return {**inherited_environment(), **self.settings(config).environment(), **card}
+        """Of this worker's processes; they see their card alone (farm.settings.show_only)."""
+        return {**inherited_environment(), **self.settings(config).environment()}
 
     def process(self, config: Settings) -> Process:
         return Process(
@@ -76,6 +76,14 @@ class Papers:
             stop_timeout_s=STOP_S,
             done_statuses=frozenset({STOPPED, REVOKED}),
         )
+
+
+def version() -> str:
+    """Of the farm's code on this machine; "" where it was never installed."""
+    try:
+        return wheel.build().version
+    except Rejected:
+        return ""
 
 
 def folder(home: Path) -> Path:

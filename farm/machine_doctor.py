@@ -21,14 +21,13 @@ from farm.cards import reading
 from farm.doctor import Finding
 from farm.errors import FarmError, Forbidden, ServiceDown
 from farm.gpu import CLASSES
-from farm.machine import Papers
-from farm.protocol import OLDEST, PROTOCOL
+from farm.machine import Papers, version
+from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.settings import Settings
 from farm.storage import Upload
 from farm.storage.transfer import connections, only, upload
 from farm.supervisor import holder
 
-PROBE_BYTES = 65_536
 SKEW_S = 60.0
 FREE = 0.75  # of what its class promises; a desktop takes some
 NEEDED = {
@@ -102,6 +101,11 @@ def farm(papers: Papers, config: Settings) -> Finding:
     if not (oldest <= PROTOCOL <= newest or OLDEST <= newest <= PROTOCOL):
         return Finding(
             "farm", False, f"{seen}; this machine: protocol {PROTOCOL}", "Join this machine again."
+        )
+    own = version()
+    if own != said.get("version"):
+        return Finding(
+            "farm", True, f"{seen}; this machine: {own or 'unknown'}", "Join again to run the same."
         )
     return Finding("farm", True, seen)
 

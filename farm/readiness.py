@@ -13,9 +13,8 @@ from typing import Any
 from farm import machine_doctor
 from farm.api_client import ApiClient
 from farm.doctor import Finding
-from farm.enrolment import version
 from farm.errors import Rejected, Transient
-from farm.machine import Papers
+from farm.machine import Papers, version
 from farm.protocol import PROTOCOL
 from farm.settings import Settings
 

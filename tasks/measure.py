@@ -23,7 +23,7 @@ from farm.cards import reading
 from farm.engine import Engine, Speech, SpeechFailure, Utterance, VoicePrint
 from farm.errors import FarmError, Rejected
 from farm.gpu import CLASSES
-from farm.settings import Settings, settings
+from farm.settings import Settings, settings, show_only
 from farm.text.lengths import spoken_length
 from farm.voices import SAMPLES, preset
 
@@ -177,6 +177,7 @@ def measured(name: str, config: Settings, seconds: float, tell: Callable[[Step],
     if config.worker_class not in CLASSES:
         raise Rejected("There is no GPU class {name}.", name=config.worker_class)
     longest = CLASSES[config.worker_class].longest_segment
+    show_only(config.gpu)
     engine = models.load(name)
     try:
         steps = []

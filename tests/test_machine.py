@@ -95,21 +95,21 @@ def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
         replace(PAPERS, name=name)
 
 
-def test_a_process_gets_its_own_papers_one_card_and_nothing_else_of_the_machine(
+def test_a_process_gets_its_own_papers_and_nothing_secret_of_the_machine(
     config: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FARM_SECRET", "the dashboard's")
     all_of_it = replace(config, database_url="postgresql+psycopg://x", secret="the dashboard's", spool_mb=7)
     process = PAPERS.process(all_of_it)
     assert process.env is not None
-    assert process.env["CUDA_VISIBLE_DEVICES"] == process.env["FARM_GPU"] == "GPU-3060"
+    assert process.env["FARM_GPU"] == "GPU-3060"
     assert process.env["FARM_WORKER_NAME"] == "den-1"
     assert process.env["FARM_WORKER_CLASS"] == "12g"
     assert process.env["FARM_SPOOL_MB"] == "7"
     assert process.env["FARM_DATABASE_URL"] == process.env["FARM_SECRET"] == ""
     assert process.env["PATH"] == os.environ["PATH"]
     assert process.done_statuses == {machine.STOPPED, machine.REVOKED}
-    assert "CUDA_VISIBLE_DEVICES" not in replace(PAPERS, gpu="").environment(replace(config, gpu="GPU-else"))
+    assert replace(PAPERS, gpu="").environment(replace(config, gpu="GPU-else"))["FARM_GPU"] == ""
 
 
 def test_certificates_go_with_the_last_worker_that_trusts_them(config: Settings) -> None:
