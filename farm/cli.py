@@ -4,26 +4,37 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 
 from farm import (
+    audit,
     cli_machine,
     cli_projects,
+    cli_workers,
     doctor,
     embedded,
     progress,
     projects,
+    roster,
     schema,
     supervisor,
     tls,
     users,
 )
+from farm.cli_roster import printable
 from farm.console import Commands, acting, as_json, connected
 from farm.db import beginner
+from farm.progress import Progress
 from farm.settings import Settings, inherited_environment, settings
+from farm.tables import Project, ProjectState
 from farm.up import GATE, NAMES, Running, beside, command, enrolled, farm_up
+
+UNDERWAY = (ProjectState.RUNNING, ProjectState.PAUSED)
 
 
 @click.group(cls=Commands)
@@ -83,24 +94,82 @@ def token(name: str) -> None:
 @main.command()
 @as_json
 def status(json_: bool) -> None:
-    """Say in one word how the farm is, and which processes run."""
+    """Say in one word how the farm is, who works, what projects wait for, which processes run."""
     config = connected(settings())
     with beginner(config.database_url)() as session:
         farm = progress.of_farm(session)
         states = projects.counts(session)
-    running = [asdict(process) for process in supervisor.processes(config.home)]
+        crew = Counter(seen.word for seen in roster.everyone(session))
+        running = [project for project in projects.listed(session) if project.state in UNDERWAY]
+        so_far = progress.of_projects(session, running)
+    told = {
+        "word": farm.word,
+        "why": str(farm.why),
+        "details": [str(message) for message in farm.details],
+        "workers": farm.workers,
+        "speed": round(farm.speed, 1),
+        "crew": crew,
+        "projects": states,
+        "running": [underway(project, so_far[project.id]) for project in running],
+        "processes": [asdict(process) for process in supervisor.processes(config.home)],
+    }
     if json_:
-        said = {
-            "word": farm.word,
-            "why": str(farm.why),
-            "workers": farm.workers,
-            "speed": round(farm.speed, 1),
-        }
-        click.echo(json.dumps({**said, "projects": states, "processes": running}, default=str))
+        click.echo(json.dumps(told, default=str, ensure_ascii=False))
         return
-    click.echo(f"{farm.word}: {farm.why}  {farm.workers} workers, {farm.speed:.0f}x realtime")
-    for process in running:
-        click.echo(f"  {process['name']:<9} pid {process['pid']}  restarts {process['restarts']}")
+    for line in in_lines(told):
+        click.echo(printable(line))
+
+
+def underway(project: Project, so_far: Progress) -> dict[str, Any]:
+    """`soonest_s` and `latest_s` are seconds from now; `why`: what keeps it from being spoken."""
+    return {
+        "id": project.id,
+        "title": project.title,
+        "state": project.state,
+        "share": round(so_far.share, 4),
+        "soonest_s": so_far.soonest_s,
+        "latest_s": so_far.latest_s,
+        "why": [str(reason) for reason in so_far.reasons],
+    }
+
+
+def in_lines(told: dict[str, Any]) -> Iterator[str]:
+    yield f"{told['word']}: {told['why']}  {told['workers']} workers, {told['speed']:.0f}x realtime"
+    for line in told["details"]:
+        yield f"  {line}"
+    if told["crew"]:
+        yield "workers: " + ", ".join(f"{count} {word}" for word, count in told["crew"].items())
+    for project in told["running"]:
+        yield f"{project['id']:>5}  {project['share']:>6.1%}  {project['state']:<8} {project['title']}"
+        for reason in project["why"]:
+            yield f"{'':16}{reason}"
+    for process in told["processes"]:
+        yield f"  {process['name']:<9} pid {process['pid']}  restarts {process['restarts']}"
+
+
+@main.command("audit")
+@click.option("--csv", "as_csv", is_flag=True, help="All of it, as CSV.")
+@click.option("--most", default=20, type=click.IntRange(1, 10_000), help="How many of the last entries.")
+@click.argument("words", nargs=-1)
+@as_json
+def tell_audit(as_csv: bool, most: int, words: tuple[str, ...], json_: bool) -> None:
+    """Who changed what, when and from where: the last entries, or those that have all these WORDS."""
+    begin = beginner(connected(settings()).database_url)
+    sought = " ".join(words)
+    if as_csv:
+        for line in audit.as_csv(begin, sought):
+            click.echo(line, nl=False)
+        return
+    with begin() as session:
+        found = [audit.plain(row) for row in audit.listed(session, most=most, words=sought)]
+    if json_:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for row in reversed(found):
+        values = json.dumps(row["values"], ensure_ascii=False)
+        click.echo(
+            f"{row['at'][:19]}  {row['status']}  {row['who']}  {row['action']}  {row['target']}  {values}"
+        )
 
 
 @main.command("doctor")
@@ -139,6 +208,7 @@ def become(name: str) -> None:
 
 for known in (
     *(cli_projects.render, cli_projects.list_projects),
+    cli_workers.workers,
     *(cli_machine.join, cli_machine.work, cli_machine.leave),
 ):
     main.add_command(known)
