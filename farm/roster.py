@@ -22,6 +22,7 @@ ORDER = (
 )
 """Trouble first, then who works, who could, who does not."""
 
+WORKING = ("working", "draining")
 NEEDS_YOU = ("error", "held", "waiting")
 AWAY = ("lost", "stopped", "revoked")
 KEPT = ("held", "waiting", "asleep", "draining", "drained")
@@ -94,65 +95,84 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """`changes_at`: when its schedule wakes it or lets it sleep; `facts` are checked, nothing else is."""
+class Standing:
+    """A worker, and what it is in one word."""
 
     worker: Worker
     word: str
-    why: Message
-    changes_at: datetime | None
-    facts: Mapping[str, Any]
-    doing: Doing | None
-    spoke: Spoke | None
-    failed: tuple[Failed, ...]
-    kept_from: tuple[Kept, ...]
 
     @property
     def speed(self) -> float | None:
         """x realtime: what it says of this minute while it works, else its moving average."""
-        said: float | None = self.facts["speed_now"]
+        said = number(self.worker.facts.get("speed_now"))
         return said if said and self.word == "working" else self.worker.speed
+
+    @property
+    def works(self) -> bool:
+        return self.word in WORKING
+
+    @property
+    def needs_you(self) -> bool:
+        return self.word in NEEDS_YOU
 
     @property
     def is_heard(self) -> bool:
         """Whether its facts are of now."""
         return self.word not in AWAY
 
-    @property
-    def needs_you(self) -> bool:
-        return self.word in NEEDS_YOU
+
+@dataclass(frozen=True)
+class Seen(Standing):
+    """`wakes_at`: when its schedule lets it sleep no longer; `facts` are checked, nothing else is."""
+
+    why: Message
+    wakes_at: datetime | None
+    facts: Mapping[str, Any]
+    doing: Doing | None
+    spoke: Spoke | None
+    failed: tuple[Failed, ...]
+    kept_from: tuple[Kept, ...]
 
 
 def everyone(session: Session) -> list[Seen]:
     """Every worker: who needs a person first, then who works."""
-    found = seen(session, list(session.scalars(select(Worker))), FEW)
-    return sorted(found, key=lambda it: (ORDER.index(it.word), it.worker.name))
+    return seen(session, standings(session))
+
+
+def standings(session: Session) -> list[Standing]:
+    """The same, without what takes more than one query."""
+    found = session.execute(select(Worker, now)).all()
+    every = [Standing(worker, workers.word(worker, at)) for worker, at in found]
+    return sorted(every, key=lambda it: (ORDER.index(it.word), it.worker.name))
 
 
 def one(session: Session, worker_id: int) -> Seen:
     """Raises NotFound."""
-    return seen(session, [workers.find(session, worker_id)], MANY)[0]
-
-
-def seen(session: Session, found: Collection[Worker], most: int) -> list[Seen]:
     at = session.scalars(select(now)).one()
-    ids = [worker.id for worker in found]
+    worker = workers.find(session, worker_id)
+    return seen(session, [Standing(worker, workers.word(worker, at))], MANY)[0]
+
+
+def seen(session: Session, found: Collection[Standing], most: int = FEW) -> list[Seen]:
+    """Those with all that is known of each, and its last `most` mishaps."""
+    at = session.scalars(select(now)).one()
+    ids = [it.worker.id for it in found]
     doing = held(session)
-    spoke = spoken(session, {worker.last_take for worker in found if worker.last_take})
+    spoke = spoken(session, {it.worker.last_take for it in found if it.worker.last_take})
     failed, kept = mishaps(session, ids, most), blocks(session, ids)
     return [
         Seen(
-            worker,
-            word := workers.word(worker, at),
-            why(worker, word, at),
-            changes(worker, at),
+            worker := it.worker,
+            it.word,
+            why(worker, it.word, at),
+            wakes(worker, it.word, at),
             facts(worker.facts),
             doing.get(worker.id),
             spoke.get(worker.last_take or ""),
             tuple(failed[worker.id]),
             tuple(kept[worker.id]),
         )
-        for worker in found
+        for it in found
     ]
 
 
@@ -160,14 +180,13 @@ def why(worker: Worker, word: str, at: datetime) -> Message:
     """What keeps it from work, else what its word means."""
     if word == "error" and workers.is_stranger(worker):
         return workers.stranger(worker)
-    _, _, reason = workers.wanted(worker, at)
-    return reason if reason and word in KEPT else SAYS[word]
+    reason = workers.wanted(worker, at)[2] if word in KEPT else None
+    return reason or SAYS[word]
 
 
-def changes(worker: Worker, at: datetime) -> datetime | None:
-    if worker.desired != Desired.RUN or not worker.schedule:
-        return None
-    return schedule.next_change(worker.schedule, at)
+def wakes(worker: Worker, word: str, at: datetime) -> datetime | None:
+    asleep = word == "asleep" and worker.desired == Desired.RUN
+    return schedule.next_change(worker.schedule, at) if asleep else None
 
 
 def facts(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,7 +275,7 @@ def blocks(session: Session, ids: Collection[int]) -> dict[int, list[Kept]]:
 def names(session: Session) -> dict[int, str]:
     """By id, in the alphabet's order."""
     found = select(Worker.id, Worker.name).order_by(Worker.name)
-    return {worker_id: name for worker_id, name in session.execute(found)}
+    return dict(session.execute(found).all())
 
 
 def tags(session: Session) -> list[str]:

@@ -6,7 +6,7 @@ from builders import chapter, project
 from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
-from farm import roster
+from farm import roster, schedule
 from farm.db import Begin, now
 from farm.errors import NotFound
 from farm.messages import Message
@@ -106,12 +106,15 @@ def test_a_mishap_of_a_segment_that_was_cut_anew_is_still_told(begin: Begin) -> 
 def test_hours_that_let_it_sleep_say_when_it_wakes(begin: Begin) -> None:
     with begin() as session:
         ids = crews.everyone(session)
-        session.get_one(Worker, ids["gaming-pc"]).desired = "run"
+        day = session.scalars(now.select()).one().strftime("%a").lower()
+        others = {name: [["00:00", "24:00"]] for name in schedule.DAYS if name != day}
+        pc = session.get_one(Worker, ids["gaming-pc"])
+        pc.desired, pc.schedule = "run", {"zone": "UTC", "hours": others}
         session.flush()
         found = roster.one(session, ids["gaming-pc"])
-        assert found.changes_at
-        assert found.changes_at > session.scalars(now.select()).one()
-        assert roster.one(session, ids["big-4090"]).changes_at is None
+        assert found.wakes_at
+        assert found.wakes_at > session.scalars(now.select()).one()
+        assert roster.one(session, ids["big-4090"]).wakes_at is None
 
 
 def test_what_a_worker_says_of_itself_is_believed_only_as_far_as_it_can_be_true() -> None:
@@ -160,7 +163,7 @@ def test_a_worker_without_a_single_fact_is_shown(begin: Begin) -> None:
         crews.worker(session, "bare", "ready", "cpu", {}, hold=Message("Because.").to_json())
         session.execute(update(Worker).values(facts={}))
         session.expire_all()
-        (found,) = roster.everyone(session)
+        found = seen(session)["bare"]
     assert found.word == "held"
     assert found.speed is None
     assert roster.SAYS.keys() >= set(roster.ORDER) - {"held"}

@@ -45,7 +45,7 @@ async function define(form) {
   if (!made) return;
   form.hidden = true;
   show(made);
-  history.replaceState(null, "", `?name=${encodeURIComponent(made.name)}`);
+  history.replaceState(null, "", `?name=${made.name}&since=${encodeURIComponent(made.created_at)}`);
   await refresh();
 }
 
@@ -70,11 +70,36 @@ async function copy(button) {
   if (copied || document.execCommand("copy")) notice(button.dataset.copied);
 }
 
+async function block(form) {
+  const { worker, reason } = form.elements;
+  const asked = { worker: Number(worker.value), reason: reason.value };
+  if (!(await call("POST", form.dataset.block, asked))) return;
+  document.activeElement.blur(); // a part in which somebody types is not redrawn
+  refresh();
+}
+
+/** The menu of a card, made when it is opened. */
+function wishes(menu) {
+  menu.querySelector(".sheet")?.remove();
+  const sheet = document.getElementById("wishes").content.firstElementChild.cloneNode(true);
+  const { wishes: id, name, desired } = menu.dataset;
+  for (const it of sheet.querySelectorAll("a, button")) {
+    for (const at of ["href", "data-call", "data-confirm"]) {
+      if (it.hasAttribute(at)) it.setAttribute(at, fill(it.getAttribute(at), { id, name }));
+    }
+    const now = it.dataset.desired === desired && it.hasAttribute("data-at-once") === menu.hasAttribute("data-at-once");
+    if (it.dataset.desired) it.ariaPressed = String(now);
+  }
+  menu.append(sheet);
+}
+
+document.addEventListener("toggle", ({ target }) => target.matches?.("[data-wishes][open]") && wishes(target), true);
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (!form.matches("#add, [data-worker]")) return;
+  if (!form.matches("#add, [data-worker], [data-block]")) return;
   event.preventDefault();
   if (form.id === "add") define(form);
+  if (form.dataset.block) block(form);
 });
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-worker]");
@@ -83,6 +108,10 @@ document.addEventListener("change", (event) => {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-copied]");
   if (button) copy(button);
+  const menu = event.target.closest(".wishes button")?.closest("details");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
 });
 if (document.querySelector("[data-watched]")) {
   timer = setTimeout(watch, POLL_MS);
