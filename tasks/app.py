@@ -1,8 +1,13 @@
 """Celery as the farm uses it: doorbells on direct queues, no results, no retries, no events."""
 
+import ssl
 from typing import Any
 
+import redis
 from celery import Celery
+from kombu.transport.redis import Channel, Transport
+
+from farm.storage.transfer import only
 
 TRANSPORT: dict[str, Any] = {
     "visibility_timeout": 3600,  # far beyond a batch; the claim drops what is delivered twice all the same
@@ -11,15 +16,40 @@ TRANSPORT: dict[str, Any] = {
     "health_check_interval": 25,
 }
 
+BARE: dict[str, Any] = {"ack_emulation": False, "priority_steps": [0]}
 
-def celery_app(name: str, broker_url: str, queues: list[str]) -> Celery:
-    """An app that consumes `queues` and nothing else (none: it only publishes)."""
+
+class PinnedConnection(redis.SSLConnection):
+    """Trusts the certificate in `ssl_ca_certs` alone; redis-py trusts the system's authorities, too."""
+
+    def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
+        return only(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
+
+
+class PinnedChannel(Channel):
+    connection_class_ssl = PinnedConnection
+
+
+class PinnedTransport(Transport):
+    Channel = PinnedChannel
+
+
+def celery_app(
+    name: str, broker_url: str, queues: list[str], *, bare: bool = False, ca_file: str = ""
+) -> Celery:
+    """An app that consumes `queues` and nothing else (none: it only publishes).
+
+    `bare`: kombu keeps nothing beside the queues, so that its Redis user can be denied all but BRPOP on them;
+    a doorbell that is lost on the way is rung again. `ca_file`: the certificate that alone is trusted of a rediss://
+    broker; "": the system's authorities.
+    """
     app = Celery(name, broker=broker_url, set_as_current=False)
     app.conf.update(
-        broker_transport_options=TRANSPORT,
+        broker_transport_options={**TRANSPORT, **(BARE if bare else {})},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        task_queues={queue: {} for queue in queues},
+        # Direct queues need no bindings, and a worker's Redis user may not write them.
+        task_queues={queue: {"exchange": queue, "no_declare": True} for queue in queues},
         task_ignore_result=True,
         task_acks_late=False,  # the lease decides; a late ack that meets a dead broker wedges Celery
         worker_disable_prefetch=True,  # a busy worker leaves the next doorbell to an idle one
@@ -33,8 +63,20 @@ def celery_app(name: str, broker_url: str, queues: list[str]) -> Celery:
         worker_proc_alive_timeout=600,  # longer than any engine takes to load
         worker_soft_shutdown_timeout=30,
         worker_hijack_root_logger=False,
+        **encryption(broker_url, ca_file),
     )
     return app
+
+
+def encryption(broker_url: str, ca_file: str) -> dict[str, Any]:
+    """The settings of a rediss:// broker: the server proves who it is, by the pin or by its host's name."""
+    if not broker_url.startswith("rediss:"):
+        return {}
+    proven = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": not ca_file}
+    if not ca_file:
+        return {"broker_use_ssl": proven}
+    pinned = {"broker_transport": "tasks.app:PinnedTransport"}
+    return {"broker_use_ssl": {**proven, "ssl_ca_certs": ca_file}, **pinned}
 
 
 def consume(app: Celery, name: str, queues: list[str], processes: int, log_level: str) -> list[str]:

@@ -6,93 +6,186 @@ import os
 import signal
 import threading
 import time
-from multiprocessing import Value
+from contextlib import suppress
 from typing import Any
 
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
 
 import models
-from farm.engine import Engine
 from farm.errors import FarmError
-from farm.protocol import PROTOCOL
-from farm.settings import settings
+from farm.protocol import direct_queue
+from farm.settings import settings, show_only
 from farm.tether import die_with_parent
 from tasks.app import celery_app, consume
-from tasks.client import FarmClient
-from tasks.speaking import speak_job
+from tasks.client import FarmClient, Orders
+from tasks.delivery import Delivery
+from tasks.flags import Engine, Flags, resident_mib
+from tasks.foreman import REPLACED, Foreman
+from tasks.speaking import Speaker, speak_job
+from tasks.spool import MIB, NoRoom
 
 log = logging.getLogger(__name__)
 config = settings()
-queues = [f"render.{config.worker_class}", f"w.{config.worker_name}"]
-app = celery_app("render", config.broker_url, queues)
+queues = [f"render.{config.worker_class}", direct_queue(config.worker_name)]
+app = celery_app(config.worker_name, config.broker_url, queues, bare=True, ca_file=config.tls_ca)
 
-# Shared between the parent, which beats, and its child, which speaks; made before the fork.
-busy = Value("b", 0)
-stopping = Value("b", 0)
-child_facts = config.home / "run" / f"{config.worker_name}.json"
+flags = Flags()  # before the fork
+told = config.home / "run" / f"{config.worker_name}.json"
+TELL_S = 1.0
+DELIVER_S = 20.0
+"""How long a worker that was asked to end goes on delivering; with its micro-batch it has half a minute."""
 
-_engine: Engine | None = None
+child: "Child"
 
 
 def client() -> FarmClient:
-    return FarmClient(config.worker_api, config.worker_secret)
+    return FarmClient(config.worker_api, config.worker_secret, config.tls_ca)
+
+
+class Child:
+    """What the process that speaks has: an engine when it is awake, and the spool in any case."""
+
+    def __init__(self) -> None:
+        self.client = client()
+        self.delivery = Delivery(
+            self.client,
+            config.home / "spool" / config.worker_name,
+            config.spool_mb * MIB,
+            store_root=config.store_folder,
+            heed=self.heed,
+            revoked=self.revoked,
+        )
+        self.speaker: Speaker | None = None
+        self.trouble = ""
+        self.usual_mib: int | None = None  # what it holds after its first job
+        self.said = ""
+
+    def load(self) -> None:
+        """Only here is an engine ever loaded: CUDA does not survive a fork."""
+        if not flags.awake.value:
+            flags.engine.value = Engine.UNLOADED
+            return
+        show_only(config.gpu)
+        try:
+            self.speaker = Speaker(models.load(config.engine))
+        except FarmError as e:
+            log.error("the engine cannot be loaded: %s", e)
+            self.trouble = str(e)
+        self.tell()
+        flags.engine.value = Engine.LOADED if self.speaker else Engine.BROKEN
+
+    def speak(self, job_id: int, token: str) -> None:
+        if self.speaker is None:
+            return  # the doorbell came too late: the farm rings again, elsewhere
+        flags.busy.value = 1
+        try:
+            speak_job(self.client, self.speaker, self.delivery, job_id, token, stopped)
+        except NoRoom as e:
+            log.warning("job %s goes back: %s", job_id, e)
+            flags.full.value = 1
+        except FarmError as e:
+            log.warning("job %s is left: %s", job_id, e)
+        finally:
+            self.measure()
+            flags.undelivered.value = len(self.delivery.jobs)
+            flags.busy.value = 0
+
+    def measure(self) -> None:
+        """Ask for a successor when the engine has grown far beyond what it was after its first job."""
+        held = resident_mib()
+        self.usual_mib = self.usual_mib or held
+        if held and self.usual_mib and held - self.usual_mib > config.growth_mb:
+            log.warning("grown from %s to %s MiB: the engine is loaded anew", self.usual_mib, held)
+            flags.grown.value = 1
+
+    def heed(self, orders: Orders) -> None:
+        if orders.desired != "run" and orders.at_once:
+            flags.halt.value = 1  # until the parent's next beat says otherwise
+
+    def revoked(self) -> None:
+        flags.revoked.value = flags.halt.value = 1
+
+    def tell_forever(self) -> None:
+        while True:
+            flags.undelivered.value = len(self.delivery.jobs)
+            self.tell()
+            time.sleep(TELL_S)
+
+    def tell(self) -> None:
+        """Write what the parent reports of us, whole or not at all: it may be reading."""
+        said = json.dumps({**self.identity(), "facts": self.facts()})
+        if said != self.said:
+            with suppress(OSError):  # a full disk: the parent finds that out itself
+                written = told.with_suffix(".new")
+                written.write_text(said)
+                written.replace(told)
+                self.said = said
+
+    def identity(self) -> dict[str, str]:
+        """Of the engine; of the one before while none is loaded."""
+        if self.speaker:
+            engine = self.speaker.engine
+            return {"engine": engine.name, "fingerprint": engine.fingerprint}
+        known = read_told()
+        return {name: str(known.get(name, "")) for name in ("engine", "fingerprint")}
+
+    def facts(self) -> dict[str, Any]:
+        speed = self.speaker and self.speaker.speed()
+        return {
+            "trouble": self.trouble,
+            "voices": len(self.speaker.voices) if self.speaker else 0,
+            "doing": self.speaker and self.speaker.doing,
+            "speed_now": speed and round(speed, 2),
+            "spooled_mib": round(self.delivery.size / MIB, 1),
+        }
+
+
+def read_told() -> dict[str, Any]:
+    """What a child said last; nothing when none ever did."""
+    try:
+        return dict(json.loads(told.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def stopped() -> bool:
+    return bool(flags.halt.value or flags.end_by.value)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator]
-def load_engine(**_: Any) -> None:
-    """Only the child ever loads an engine: CUDA does not survive a fork."""
-    global _engine
+def begin_child(**_: Any) -> None:
+    global child
     die_with_parent(signal.SIGKILL, os.getppid())
-    _engine = models.load(config.engine)
-    written = child_facts.with_suffix(".new")
-    written.write_text(json.dumps({"engine": _engine.name, "fingerprint": _engine.fingerprint}))
-    written.replace(child_facts)  # whole or absent: the parent may be reading
+    flags.born()
+    signal.signal(signal.SIGUSR2, lambda *_: os._exit(REPLACED))
+    child = Child()
+    child.delivery.start()
+    threading.Thread(target=child.tell_forever, daemon=True).start()
+    child.load()
 
 
 @app.task(name="tasks.render.speak")  # type: ignore[untyped-decorator]
 def speak(job_id: int, token: str) -> None:
-    assert _engine is not None
-    busy.value = 1
-    try:
-        speak_job(client(), _engine, job_id, token, lambda: bool(stopping.value), config.store_folder)
-    finally:
-        busy.value = 0
+    flags.heard.value += 1
+    child.speak(job_id, token)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def end_child(**_: Any) -> None:
+    child.delivery.finish(flags.end_by.value)
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
-def start_beating(**_: Any) -> None:
-    threading.Thread(target=beat_forever, daemon=True).start()
+def begin_parent(sender: Any, **_: Any) -> None:
+    Foreman(config, client(), flags, sender, read_told).start()
 
 
 @worker_shutting_down.connect  # type: ignore[untyped-decorator]
 def wind_down(**_: Any) -> None:
-    """Finish the micro-batch, give the rest back."""
-    stopping.value = 1
-
-
-def beat_forever() -> None:
-    farm = client()
-    while not child_facts.exists():
-        time.sleep(0.05)
-    while True:
-        try:
-            farm.beat(report())
-        except FarmError as e:
-            log.warning("beat failed: %s", e)
-        time.sleep(config.beat_s)
-
-
-def report() -> dict[str, Any]:
-    state = "asleep" if stopping.value else "busy" if busy.value else "ready"
-    return {
-        **json.loads(child_facts.read_text()),
-        "state": state,
-        "protocol": PROTOCOL,
-        "facts": {"pid": os.getpid()},
-    }
+    """Finish the micro-batch, deliver, give the rest back."""
+    flags.end_by.value = time.monotonic() + DELIVER_S
 
 
 if __name__ == "__main__":
-    child_facts.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    child_facts.unlink(missing_ok=True)  # of the worker that ran before
+    told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.worker_main(consume(app, config.worker_name, queues, 1, config.log_level))

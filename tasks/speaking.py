@@ -1,200 +1,109 @@
-"""One render job: the engine speaks while another thread delivers and a third keeps the lease."""
+"""One render job: claimed, spoken and spooled, while earlier ones are still being delivered."""
 
-import hashlib
-import io
-import logging
-import queue
-import threading
+import json
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from farm.audio.flac import write_flac
-from farm.engine import Direction, Engine, Speech, SpeechFailure, Utterance
-from farm.errors import FarmError, LeaseLost
-from farm.storage.transfer import upload
+from farm.engine import Direction, Engine, Speech, SpeechFailure, Utterance, VoicePrint
 from tasks.client import FarmClient
+from tasks.delivery import Delivery
+from tasks.spool import NoRoom, Result
+from tasks.writing import Writing
 
-log = logging.getLogger(__name__)
-
-MOST_TOGETHER = 16  # takes in one accept
-MOST_WAITING = 64  # takes that may wait for delivery before the engine has to
-FIRST_RENEWAL_S = 1.0
-AGAIN_S = (0.5, 1, 2, 4, 8, 15)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the engine made of a segment, after `busy_s` seconds of its time."""
-
-    segment: int
-    outcome: Speech | SpeechFailure
-    busy_s: float
+MOST_VOICES = 64  # voice prints kept
+LATELY_S = 60.0
 
 
-class Delivery:
-    """Encodes, uploads and reports results in the order they come; `lost` once the job is somebody else's."""
+class Speaker:
+    """An engine with the voices it keeps, and what it is doing."""
 
-    def __init__(
-        self, client: FarmClient, work: Mapping[str, Any], token: str, store_root: Path | None
-    ) -> None:
-        self.client = client
-        self.job_id = work["job"]
-        self.token = token
-        self.renew_s = float(work["renew_s"])
-        self.store_root = store_root
-        self.in_hand = [segment["id"] for segment in work["segments"]]
-        self.spoken = 0
-        self.lost = threading.Event()
-        self._over = threading.Event()
-        self._results: queue.Queue[Result | None] = queue.Queue(MOST_WAITING)
-        self._threads = [threading.Thread(target=t, daemon=True) for t in (self._deliver, self._keep_lease)]
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.voices: OrderedDict[str, VoicePrint] = OrderedDict()
+        self.doing: dict[str, Any] | None = None
+        self._lately: deque[tuple[float, float, float]] = deque(maxlen=4096)  # ended, audio s, busy s
 
-    def put(self, result: Result) -> None:
-        self.spoken += 1
-        while not self.lost.is_set():
-            try:
-                return self._results.put(result, timeout=1)
-            except queue.Full:
-                continue
+    def utterance(self, segment: Mapping[str, Any]) -> Utterance:
+        return Utterance(
+            text=segment["text"],
+            language=segment["language"],
+            voice=self.print_of(segment["voice"]),
+            direction=Direction(**segment["direction"]),
+            seed=segment["seed"],
+        )
 
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
+    def print_of(self, voice: Mapping[str, Any]) -> VoicePrint:
+        """The voice's print, computed once."""
+        key = json.dumps(voice, sort_keys=True)
+        if key not in self.voices:
+            self.voices[key] = self.engine.voice_print(voice)
+        self.voices.move_to_end(key)
+        if len(self.voices) > MOST_VOICES:
+            self.voices.popitem(last=False)
+        return self.voices[key]
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Deliver what is left, end the job, and stop."""
-        while not self.lost.is_set():
-            try:
-                self._results.put(None, timeout=1)
-                break
-            except queue.Full:
-                continue
-        self._threads[0].join()
-        self._over.set()
-        self._threads[1].join()
+    def spoke(self, result: Result) -> None:
+        if isinstance(result.outcome, Speech):
+            self._lately.append((time.monotonic(), result.outcome.audio.seconds, result.busy_s))
 
-    def _deliver(self) -> None:
-        last = False
-        while not (last or self.lost.is_set()):
-            batch, last = self._gather()
-            self._insist(lambda batch=batch, last=last: self._send(batch, last))  # type: ignore[misc]
-
-    def _gather(self) -> tuple[list[Result], bool]:
-        """What has come since the last delivery, and whether it is the last of the job."""
-        batch: list[Result] = []
-        item = self._results.get()
-        while item is not None:
-            batch.append(item)
-            if len(batch) == MOST_TOGETHER:
-                return batch, False
-            try:
-                item = self._results.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _send(self, batch: list[Result], last: bool) -> None:
-        takes = {r.segment: flac_of(r.outcome) for r in batch if isinstance(r.outcome, Speech)}
-        if takes:
-            sizes = {segment: len(content) for segment, content in takes.items()}
-            leaves = self.client.uploads(self.job_id, self.token, sizes)
-            for segment, leave in leaves.items():
-                upload(leave, takes[segment], self.store_root)
-        self.client.accept(self.job_id, self.token, [reported(r, takes) for r in batch], last=last)
-        delivered = {result.segment for result in batch}
-        self.in_hand = [segment for segment in self.in_hand if segment not in delivered]
-
-    def _insist(self, send: Callable[[], None]) -> None:
-        """Try until it works or the job is lost: what was spoken is not thrown away for a hiccup."""
-        for wait_s in (*AGAIN_S, *[AGAIN_S[-1]] * 1000):
-            try:
-                return send()
-            except LeaseLost:
-                break
-            except FarmError as e:
-                log.warning("delivery of job %s is tried again: %s", self.job_id, e)
-                if not e.transient:
-                    break
-            if self.lost.wait(wait_s):
-                return
-        self.lost.set()
-
-    def _keep_lease(self) -> None:
-        wait_s = FIRST_RENEWAL_S
-        while not (self._over.wait(wait_s) or self.lost.is_set()):
-            wait_s = self.renew_s
-            try:
-                self.client.renew(self.job_id, self.token, self.spoken, self.in_hand)
-            except LeaseLost:
-                self.lost.set()
-            except FarmError as e:
-                log.warning("lease of job %s not renewed: %s", self.job_id, e)
-
-
-def flac_of(speech: Speech) -> bytes:
-    content = io.BytesIO()
-    write_flac(content, speech.audio)
-    return content.getvalue()
-
-
-def reported(result: Result, takes: Mapping[int, bytes]) -> dict[str, Any]:
-    """The result as the worker API reads it."""
-    outcome = result.outcome
-    if isinstance(outcome, SpeechFailure):
-        return {"segment": result.segment, "kind": outcome.kind, "reason": outcome.reason}
-    content = takes[result.segment]
-    return {
-        "segment": result.segment,
-        "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "seconds": outcome.audio.seconds,
-        "busy_s": result.busy_s,
-        "seed": outcome.seed,
-    }
+    def speed(self) -> float | None:
+        """x realtime while it spoke in the last minute."""
+        since = time.monotonic() - LATELY_S
+        lately = [(audio_s, busy_s) for at, audio_s, busy_s in tuple(self._lately) if at > since]
+        audio_s, busy_s = sum(a for a, _ in lately), sum(b for _, b in lately)
+        return audio_s / busy_s if busy_s > 0 else None
 
 
 def speak_job(
     client: FarmClient,
-    engine: Engine,
+    speaker: Speaker,
+    delivery: Delivery,
     job_id: int,
     token: str,
-    stopping: Callable[[], bool],
-    store_root: Path | None = None,
+    stopped: Callable[[], bool],
 ) -> None:
-    """Claim a job and speak it; what is not spoken when `stopping` goes back to the farm.
+    """Claim a job and speak it into the spool; what is not spoken when `stopped` goes back to the farm.
 
     When the engine itself breaks, what it had not spoken is reported as failed before the exception goes on.
+    Raises NoRoom when the disk is full: what found no room goes back as well.
     """
-    work = client.claim(job_id, token)
-    if work is None:
+    delivery.await_room(stopped)
+    if stopped() or (work := client.claim(job_id, token)) is None:
         return
-    waiting = {at: segment["id"] for at, segment in enumerate(work["segments"])}
-    with Delivery(client, work, token, store_root) as delivery:
-        since = time.monotonic()
-        try:
-            batch = [utterance(engine, segment) for segment in work["segments"]]
-            for at, outcome in engine.speak(batch, lambda: stopping() or delivery.lost.is_set()):
-                delivery.put(Result(waiting.pop(at), outcome, time.monotonic() - since))
-                since = time.monotonic()
-        except Exception as e:
-            broken = SpeechFailure("engine", f"{type(e).__name__}: {e}"[:1000])
-            for segment in waiting.values():
-                delivery.put(Result(segment, broken, 0.0))
-            raise
+    try:
+        job = delivery.begin(work, token)
+    except NoRoom:
+        client.accept(job_id, token, [], last=True)
+        raise
+    speaker.doing = {
+        "project": work.get("project"),
+        "segments": len(work["segments"]),
+        "since": time.time(),  # of this machine's clock, for people only
+    }
+    try:
+        with Writing(delivery, job, stopped) as writing:
+            speak(speaker, writing, work["segments"], lambda: stopped() or writing.over)
+    finally:
+        speaker.doing = None
+        delivery.end(job)
 
 
-def utterance(engine: Engine, segment: Mapping[str, Any]) -> Utterance:
-    return Utterance(
-        text=segment["text"],
-        language=segment["language"],
-        voice=engine.voice_print(segment["voice"]),
-        direction=Direction(**segment["direction"]),
-        seed=segment["seed"],
-    )
+def speak(
+    speaker: Speaker, writing: Writing, segments: Sequence[Mapping[str, Any]], stop: Callable[[], bool]
+) -> None:
+    waiting = {at: segment["id"] for at, segment in enumerate(segments)}
+    since = time.monotonic()
+    try:
+        batch = [speaker.utterance(segment) for segment in segments]
+        for at, outcome in speaker.engine.speak(batch, stop):
+            result = Result(waiting.pop(at), outcome, time.monotonic() - since)
+            speaker.spoke(result)
+            writing.put(result)
+            since = time.monotonic()
+    except Exception as e:
+        broken = SpeechFailure("engine", f"{type(e).__name__}: {e}"[:1000])
+        for segment in waiting.values():
+            writing.put(Result(segment, broken, 0.0))
+        raise

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for package in ("farm", "models", "dashboard")
+    for package in ("farm", "tasks", "models", "dashboard")
     for path in (ROOT / package).rglob("*.py")
     if ">>> " in path.read_text()
 )

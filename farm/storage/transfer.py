@@ -1,6 +1,8 @@
 """The worker's side of an upload: one HTTP PUT, or one file; no keys, no database, no S3 library."""
 
+import ssl
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import urllib3
@@ -12,22 +14,55 @@ from farm.storage.disk import opened
 from farm.storage.folder import FolderStore
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-_http = urllib3.PoolManager(
-    timeout=urllib3.Timeout(connect=10, read=60),
-    retries=urllib3.Retry(
-        total=4,
-        redirect=False,
-        status_forcelist=_BUSY,
-        allowed_methods={"PUT"},
-        backoff_factor=0.3,  # seconds: 0, 0.6, 1.2, 2.4, well inside a lease
-        backoff_jitter=0.3,
-        respect_retry_after_header=False,
-        raise_on_status=False,
-    ),
-)
 
 
-def upload(leave: Upload, source: Path | bytes, allowed_root: Path | None = None) -> None:
+def trusting(ca_file: str) -> dict[str, Any]:
+    """urllib3's options to trust exactly the certificate in `ca_file`, whatever its host is called; "": none.
+
+    Raises Rejected when the file is not a certificate.
+    """
+    return {"ssl_context": only(ca_file), "assert_hostname": False} if ca_file else {}
+
+
+def only(ca_file: str) -> ssl.SSLContext:
+    """Knows no other authority: the system's, with host names unchecked, would let anyone in."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may be a certificate that another one signed
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as e:
+        raise Rejected("{file} is not a certificate: {reason}.", file=ca_file, reason=str(e)) from e
+    return context
+
+
+def connections(ca_file: str = "") -> urllib3.PoolManager:
+    """What uploads go through."""
+    return urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=10, read=60),
+        retries=urllib3.Retry(
+            total=4,
+            redirect=False,
+            status_forcelist=_BUSY,
+            allowed_methods={"PUT"},
+            backoff_factor=0.3,  # seconds: 0, 0.6, 1.2, 2.4, well inside a lease
+            backoff_jitter=0.3,
+            respect_retry_after_header=False,
+            raise_on_status=False,
+        ),
+        **trusting(ca_file),
+    )
+
+
+_http = connections()
+
+
+def upload(
+    leave: Upload,
+    source: Path | bytes,
+    allowed_root: Path | None = None,
+    http: urllib3.PoolManager = _http,
+) -> None:
     """Send `source` where `leave` says. A file URL must lie in `allowed_root`, the store's folder.
 
     Raises Forbidden (not signed for this, or expired), Rejected; after five tries Transient or ServiceDown.
@@ -39,7 +74,7 @@ def upload(leave: Upload, source: Path | bytes, allowed_root: Path | None = None
     if urlsplit(leave.url).scheme == "file":
         _write(leave.url, source, allowed_root)
     else:
-        _send(leave, source)
+        _send(leave, source, http)
 
 
 def _write(url: str, source: Path | bytes, root: Path | None) -> None:
@@ -51,10 +86,10 @@ def _write(url: str, source: Path | bytes, root: Path | None) -> None:
     FolderStore(root).put(str(path.relative_to(root.resolve())), source)
 
 
-def _send(leave: Upload, source: Path | bytes) -> None:
+def _send(leave: Upload, source: Path | bytes, http: urllib3.PoolManager) -> None:
     try:
         with opened(source) as body:
-            answer = _http.request(
+            answer = http.request(
                 leave.method,
                 leave.url,
                 body=body,
