@@ -2,11 +2,13 @@
 
 import io
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from builders import chapter, project, worker
 from flask.testing import FlaskClient
+from sqlalchemy import func
 
 from dashboard.belongings import Belongings
 from farm import projects
@@ -79,6 +81,10 @@ def test_words_voices_and_settings_are_changed_in_review(script: FlaskClient, re
         "one_sentence": True,
         "seed": 7,
         "priority": 80,
+        "classes": ["12g", "24g"],
+        "tags": ["night", "studio"],
+        "most_workers": 3,
+        "deadline": "2026-05-01T16:00:00+00:00",
     }
     answer: Any = script.patch(f"/api/v1/projects/{reviewed}", json=changes)
     assert answer.status_code == 200, answer.json
@@ -117,6 +123,14 @@ def test_words_voices_and_settings_are_changed_in_review(script: FlaskClient, re
         {"seed": 1.5},
         {"priority": 101},
         {"priority": "high"},
+        {"classes": ["80g"]},
+        {"classes": "24g"},
+        {"tags": ["x" * 41]},
+        {"tags": [5]},
+        {"most_workers": 0},
+        {"most_workers": "all"},
+        {"deadline": "tomorrow"},
+        {"deadline": "2026-05-01T18:00:00"},
         {"one_sentence": "perhaps"},
         [],
         "text",
@@ -256,3 +270,38 @@ def test_a_deleted_project_is_gone(script: FlaskClient, have: Belongings, book: 
 def test_answers_are_json_that_any_reader_reads(script: FlaskClient, book: Book) -> None:
     text = script.get(f"/api/v1/projects/{book.project}").text
     json.loads(text, parse_constant=pytest.fail)
+
+
+def test_a_review_says_what_each_class_would_change(
+    script: FlaskClient, have: Belongings, reviewed: int
+) -> None:
+    with have.begin() as session:
+        worker(session, "small", "12g", speed=5.0)
+        worker(session, "big", "24g", speed=30.0)
+    found: Any = script.get(f"/api/v1/projects/{reviewed}").json
+    assert found["outlook"]["longest_segment"] == 100
+    assert [(it["class"], it["workers"], it["allowed"]) for it in found["outlook"]["choices"]] == [
+        ("12g", 1, True),
+        ("24g", 1, True),
+    ]
+    assert found["outlook"]["choices"][0]["without_it"]["longest_segment"] == 130
+
+
+def test_a_running_project_says_what_it_needs_and_when_it_is_done(
+    script: FlaskClient, have: Belongings
+) -> None:
+    with have.begin() as session:
+        made = project(session)
+        chapter(session, made, ["a", "b"])
+        made.deadline = func.now() - timedelta(hours=3)
+    missing: Any = script.get(f"/api/v1/projects/{made.id}").json
+    assert missing["needs"]["classes"] == ["cpu"]
+    assert missing["progress"]["forecast"]["soonest_s"] is None
+    assert "preview engine" in missing["progress"]["why"]["text"]
+    with have.begin() as session:
+        worker(session, speed=0.1)
+    served: Any = script.get(f"/api/v1/projects/{made.id}/live").json
+    assert served["forecast"]["late"]
+    assert served["forecast"]["one_more"]["class"] == "cpu"
+    assert served["forecast"]["one_more"]["latest_s"] < served["latest_s"]
+    assert "after its deadline" in served["why"]["text"]

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from string import Formatter
 
@@ -10,6 +11,7 @@ from babel.messages.mofile import read_mo
 from builders import chapter, project, worker
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
 from dashboard import create_app
 from dashboard.belongings import Belongings
@@ -247,3 +249,42 @@ def test_no_script_or_style_outgrows_its_page() -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in static.glob("*.*s")}
     assert lengths.pop("style.css") < 700
     assert max(lengths.values()) < 200, lengths
+
+
+def test_a_review_offers_the_classes_with_what_they_change(browser: FlaskClient, begin: Begin) -> None:
+    with begin() as session:
+        book = project(session, state="review")
+        chapter(session, book, ["a", "b"])
+        worker(session, "small", "12g", speed=5.0)
+        worker(session, "big", "24g", speed=30.0)
+    page = browser.get(f"/projects/{book.id}").text
+    assert "Without them: segments of up to 130 characters, done in" in page
+    assert "Without them: segments of up to 100 characters, done in" in page
+    assert 'name="12g" checked' in page
+
+
+def test_a_project_shows_its_limits_its_deadline_and_that_it_was_cut_shorter(
+    browser: FlaskClient, begin: Begin
+) -> None:
+    with begin() as session:
+        book = project(session)
+        chapter(session, book, ["a", "b"])
+        book.tags, book.most_workers = ["night"], 3
+        book.shortened = Message("Shorter: {n}.", {"n": 100}).to_json()
+        book.deadline = session.scalars(select(func.now() + timedelta(hours=5))).one()
+    page = browser.get(f"/projects/{book.id}").text
+    assert "Shorter: 100." in page
+    assert 'value="night"' in page
+    assert f'data-moment="{book.deadline.isoformat()}"' in page
+    assert "Needs a worker with the preview engine; you have none." in page
+
+
+def test_the_header_says_why_the_farm_is_in_trouble(browser: FlaskClient, begin: Begin) -> None:
+    with begin() as session:
+        chapter(session, project(session, title="One"), ["a"])
+        chapter(session, project(session, title="Two"), ["b"])
+        worker(session).engine = "another"
+    header = browser.get("/").text.split("</header>")[0]
+    assert "in trouble" in header
+    for title in ("One", "Two"):
+        assert f"{title}: Needs a worker with the preview engine" in header
