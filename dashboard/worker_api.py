@@ -4,27 +4,38 @@ Every request carries the worker's secret; a job's also its token. Nothing a wor
 hashes and sounds are checked by the farm.
 """
 
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Flask, request
+from flask.typing import ResponseReturnValue
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from marshmallow import Schema, ValidationError, fields, validate
 from sqlalchemy.orm import Session
 from werkzeug.routing import IntegerConverter
 
-from dashboard.answers import StrictJson, answer_in_json
+from dashboard.answers import StrictJson, answer_in_json, as_json
 from dashboard.belongings import Belongings, belongings
 from dashboard.fields import LARGEST_ID, Strict, number, row_id, small, text, whole
 from dashboard.store_routes import bp as store_routes
-from farm import claiming, jobs, rendering, workers
-from farm.errors import Forbidden, LeaseLost
-from farm.protocol import PROTOCOL
+from farm import claiming, jobs, joining, rendering, steering, tally, wheel, workers
+from farm.errors import Forbidden, LeaseLost, Rejected, ServiceDown
+from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
+from farm.storage import Store, Upload
 from farm.tables import Job, Worker, WorkerState
 
 bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
 
 LARGEST_REQUEST = 2 * 2**20  # bytes
 MOST_FACTS = 20_000  # characters of JSON
+ATTEMPTS = "10 per minute"  # with wrong tokens, an address
+
+limiter = Limiter(get_remote_address, storage_uri="memory://")
 
 
 class BeatSchema(Strict):
@@ -34,6 +45,28 @@ class BeatSchema(Strict):
     protocol = whole(1, required=True)
     version = text(64, load_default="")
     facts = fields.Dict(keys=fields.String(), load_default=dict, validate=small(MOST_FACTS))
+
+
+class CardSchema(Strict):
+    uuid = text(100, 1, required=True)
+    name = text(200, required=True)
+    vram_gib = number(0, 1e5, required=True)
+
+
+class JoinSchema(Strict):
+    token = text(100, required=True)  # the secret in it
+    protocol = whole(1, required=True)
+    version = text(64, load_default="")
+    hostname = text(255, 1, required=True)
+    cards = fields.List(
+        fields.Nested(CardSchema), load_default=list, validate=validate.Length(max=joining.MOST_CARDS)
+    )
+
+
+class MeasuredSchema(Strict):
+    speed = number(0, 1e9, required=True)
+    batch = whole(1, required=True)
+    peak_mib = number(0, 1e9, required=True)
 
 
 class TokenSchema(Strict):
@@ -98,9 +131,81 @@ def mine(session: Session, job_id: int, token: str) -> Worker:
     return worker
 
 
+@bp.errorhandler(LeaseLost)
+def fenced(e: LeaseLost) -> ResponseReturnValue:
+    """Count who comes too late with work; a stale doorbell is none of those."""
+    if request.endpoint != "worker_api.claim":
+        with suppress(ServiceDown), belongings().begin() as session:
+            tally.add(session, tally.FENCE_REFUSALS)
+    return as_json(e)
+
+
 @bp.get("/health")
 def health() -> dict[str, Any]:
-    return {"protocol": PROTOCOL}
+    now_s = datetime.now(UTC).timestamp()
+    return {"protocol": PROTOCOL, "oldest": OLDEST, "time": now_s, "version": version()}
+
+
+@cache
+def version() -> str:
+    """Of the wheel that machines get here; "" where none can be made."""
+    with suppress(Rejected):
+        return wheel.build().version
+    return ""
+
+
+@bp.post("/join")
+@limiter.limit(ATTEMPTS, deduct_when=lambda answer: answer.status_code == Forbidden.status)
+def join() -> dict[str, Any]:
+    have, body = belongings(), said(JoinSchema)
+    secret, cards = body.pop("token"), [joining.Card(**card) for card in body.pop("cards")]
+    machine = joining.Machine(**body, cards=cards, address=request.remote_addr or "")
+    joined = joining.join(have.begin, have.settings, secret, machine)
+    return {"workers": [vars(worker) for worker in joined]}
+
+
+@bp.post("/leave")
+def leave() -> dict[str, Any]:
+    with belongings().begin() as session:
+        steering.leave(session, caller(session).id)
+    return {}
+
+
+@bp.post("/measured")
+def measured() -> dict[str, Any]:
+    body = said(MeasuredSchema)
+    with belongings().begin() as session:
+        workers.benchmarked(session, caller(session), **body)
+    return {}
+
+
+@bp.post("/probe")
+def probe() -> dict[str, Any]:
+    """Where a worker may write and read an object of PROBE_BYTES, to see whether it reaches the store."""
+    with belongings().begin() as session:
+        worker = caller(session)
+    store, name = store_for(worker), f"{joining.PROBES}/worker-{worker.id}"
+    upload = store.upload_url(name, PROBE_BYTES, rendering.UPLOAD_EXPIRES_S)
+    download = store.download_url(name, rendering.UPLOAD_EXPIRES_S)
+    return {"upload": vars(upload_by(worker, upload)), "download": by_its_road(worker, download)}
+
+
+def store_for(worker: Worker) -> Store:
+    return belongings().local_store if worker.local else belongings().store
+
+
+def upload_by(worker: Worker, upload: Upload) -> Upload:
+    return replace(upload, url=by_its_road(worker, upload.url))
+
+
+def by_its_road(worker: Worker, url: str) -> str:
+    """An address of ours without our name, since another machine may reach us by another; others as they are.
+
+    Workers of protocol 1 know no such addresses.
+    """
+    own = belongings().settings.worker_api.rstrip("/")
+    relative = worker.protocol > 1 and not worker.local and url.startswith(f"{own}/store/")
+    return url.removeprefix(own) if relative else url
 
 
 @bp.post("/beat")
@@ -109,8 +214,9 @@ def beat() -> dict[str, Any]:
     with belongings().begin() as session:
         worker = caller(session)
         wish = workers.beat(session, worker, report, request.remote_addr or "")
+        rung = workers.unheard_s(session, worker)
     workers.understood(worker)  # outside of the transaction, which noted what it speaks
-    return told(worker, wish)
+    return {**told(worker, wish), "rung": rung}
 
 
 def told(worker: Worker, wish: workers.Wish) -> dict[str, Any]:
@@ -130,7 +236,9 @@ def claim(job_id: int) -> dict[str, Any]:
     token = said(TokenSchema)["token"]
     config = belongings().settings
     with belongings().begin() as session:
-        job = claiming.claim(session, caller(session), job_id, token, times(), config.batch_s)
+        worker = caller(session)
+        workers.understood(worker)
+        job = claiming.claim(session, worker, job_id, token, times(), config.batch_s)
         if isinstance(job, Job):
             return {**claiming.work(session, job), "renew_s": config.renew_s}
     # Outside of the transaction, which may have recalled the job.
@@ -143,7 +251,7 @@ def renew(job_id: int) -> dict[str, Any]:
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
         jobs.renew(session, job_id, body["token"], times(), body["progress"], body["in_hand"])
-        return {"desired": worker.desired}
+        return told(worker, workers.wanted_now(session, worker))
 
 
 @bp.post("/jobs/<int:job_id>/uploads")
@@ -151,9 +259,8 @@ def uploads(job_id: int) -> dict[str, Any]:
     body = said(UploadsSchema)
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
-        store = belongings().local_store if worker.local else belongings().store
-        leaves = rendering.uploads(session, store, job_id, body["token"], body["sizes"])
-    return {"uploads": {segment: vars(leave) for segment, leave in leaves.items()}}
+        leaves = rendering.uploads(session, store_for(worker), job_id, body["token"], body["sizes"])
+    return {"uploads": {segment: vars(upload_by(worker, leave)) for segment, leave in leaves.items()}}
 
 
 @bp.post("/jobs/<int:job_id>/accept")
@@ -161,10 +268,11 @@ def accept(job_id: int) -> dict[str, Any]:
     body = said(AcceptSchema)
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
+        wish = workers.wanted_now(session, worker)
     results = [result_of(result) for result in body["results"]]
     have = belongings()
     done = rendering.accept(have.begin, have.store, job_id, body["token"], results, last=body["last"])
-    return {"done": done, "desired": worker.desired}
+    return {"done": done, **told(worker, wish)}
 
 
 def result_of(said: dict[str, Any]) -> Result:
@@ -183,6 +291,7 @@ def create_worker_app(have: Belongings) -> Flask:
     app.url_map.converters["int"] = JobId
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_REQUEST
     app.extensions["voicefarm"] = have
+    limiter.init_app(app)
     app.register_blueprint(bp)
     app.register_blueprint(store_routes)
     answer_in_json(app)

@@ -22,6 +22,8 @@ from farm.tables import Desired, Worker
 PREFIX = "farm-worker-"
 COMMANDS = ("-@all", "+brpop", "+ping")
 TIMEOUT_S = 5.0
+NEWS = "broker"
+"""What the clock is told when a worker's user is not as it should be."""
 
 
 class Broker:
@@ -129,10 +131,17 @@ def rules(worker: Worker) -> tuple[str, ...]:
 
 def url_for(config: Settings, worker: Worker, password: str) -> str:
     """Where the worker reaches its queues. Raises Rejected when that would be in clear on a network."""
-    url = config.broker_url if worker.local else public_url(config)
+    return as_user(config.broker_url if worker.local else public_url(config), worker.id, password)
+
+
+def as_user(url: str, worker_id: int, password: str) -> str:
+    """
+    >>> as_user("redis://:admin@127.0.0.1:6379/0", 7, "pw")
+    'redis://farm-worker-7:pw@127.0.0.1:6379/0'
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{user_of(worker.id)}:{password}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{user_of(worker_id)}:{password}@{host}"))
 
 
 def public_url(config: Settings) -> str:

@@ -10,6 +10,9 @@ PROTOCOL = 2
 OLDEST = PROTOCOL - 1
 """The oldest that is understood beside it, so that a farm can be updated before its workers."""
 
+PROBE_BYTES = 65_536
+"""Of the object by which a machine sees whether it reaches the store."""
+
 TOKEN = re.compile(r"fj1\.([A-Za-z0-9_-]{43})?\.([A-Za-z0-9_-]{20,100})")
 
 
@@ -43,5 +46,5 @@ def read(token: str) -> tuple[str, str]:
 
 
 def direct_queue(worker_name: str) -> str:
-    """The queue of work that must go to this worker."""
+    """The queue of work that is for one worker alone."""
     return f"w.{worker_name}"

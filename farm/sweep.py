@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from farm import takes
+from farm import joining, takes
 from farm.db import Begin, now
 from farm.importing import COVERS
 from farm.mastering import CHAPTERS
@@ -62,4 +62,5 @@ WANTED: dict[str, Callable[[Session, list[str]], set[str]]] = {
     CHAPTERS: chapter_files,
     RELEASES: releases,
     takes.FOLDER: takes.wanted,
+    joining.PROBES: lambda _session, _names: set(),
 }

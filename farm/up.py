@@ -2,11 +2,12 @@
 
 import errno
 import json
+import logging
 import socket
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +16,17 @@ from urllib.error import URLError
 
 from farm import embedded, gate, tls, workers
 from farm.addresses import at, bracketed, for_others
+from farm.broker import Broker, as_user
 from farm.db import beginner
 from farm.dispatch import abandon
-from farm.errors import Conflict, Rejected
+from farm.errors import Conflict, Rejected, ServiceDown
 from farm.processes import Process
 from farm.schema import migrate
 from farm.service_user import write_private
 from farm.settings import Settings, inherited_environment
 from farm.supervisor import Supervisor, holder
+
+log = logging.getLogger(__name__)
 
 API = "api"
 WEB = "web"
@@ -137,11 +141,11 @@ def farm_up(config: Settings, names: Sequence[str] = NAMES) -> Iterator[Running]
         if private:
             with beginner(config.database_url)() as session:
                 abandon(session, config.worker_name)
-        config = enrolled(config)
         remember(config)
+        own = {"render": enrolled(config)}
         # The worker API first: it is stopped last, when the workers have given back what they held.
         for group in (API,), tuple(name for name in names if name != API):
-            supervisor.start(*(process(name, config) for name in group if name in names))
+            supervisor.start(*(process(name, own.get(name, config)) for name in group if name in names))
         yield Running(config, supervisor)
 
 
@@ -221,10 +225,18 @@ def free_port(host: str, port: int, field: str) -> int:
 
 
 def enrolled(config: Settings) -> Settings:
-    """The settings with a secret for this machine's render worker."""
+    """The settings of this machine's render worker: a secret, and a user of its own at the broker."""
     if config.worker_secret:
         return config
     with beginner(config.database_url)() as session:
         shares_folder = config.store_folder is not None
-        secret = workers.enrol(session, config.worker_name, config.worker_class, local=shares_folder)
-    return replace(config, worker_secret=secret)
+        own = workers.enrol_with_broker(session, config.worker_name, config.worker_class, local=shares_folder)
+        worker = workers.find(session, own.worker_id)
+    config = replace(config, worker_secret=own.secret)
+    try:
+        with Broker(config.broker_url) as broker, suppress(ServiceDown):  # the clock lets it in later
+            broker.admit(worker)
+    except Rejected as e:
+        log.warning("the worker here uses the farm's own access to the broker: %s", e)
+        return config
+    return replace(config, broker_url=as_user(config.broker_url, worker.id, own.broker_password))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, select, update
+from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,9 +16,10 @@ from farm import schedule, states
 from farm.db import now
 from farm.errors import Forbidden, NotFound, Rejected
 from farm.gpu import CLASSES
+from farm.jobs import render_queue
 from farm.messages import Message
-from farm.protocol import OLDEST, PROTOCOL, is_understood
-from farm.tables import Desired, Project, Worker, WorkerState
+from farm.protocol import OLDEST, PROTOCOL, direct_queue, is_understood
+from farm.tables import Desired, Job, JobState, Worker, WorkerState
 
 LOST_AFTER_S = 45.0
 SPEED_MEMORY = 0.3  # weight of the newest measurement in a worker's moving average
@@ -114,6 +115,10 @@ def find(session: Session, worker_id: int) -> Worker:
     return worker
 
 
+def everyone(session: Session) -> list[Worker]:
+    return list(session.scalars(select(Worker).order_by(Worker.id)))
+
+
 def has_reported(session: Session, name: str) -> bool:
     """Whether a worker was heard of since it was enrolled."""
     return session.scalar(select(Worker.last_seen).where(Worker.name == name)) is not None
@@ -150,6 +155,17 @@ def beat(session: Session, worker: Worker, report: Beat, address: str = "") -> W
     statement = update(Worker).where(Worker.id == worker.id).values(**values).returning(Worker, now)
     told = session.execute(statement.execution_options(populate_existing=True)).one()
     return wanted(*told)
+
+
+def unheard_s(session: Session, worker: Worker) -> float | None:
+    """For how long a doorbell that a ready worker should hear has been ringing; None when none is."""
+    if worker.state != WorkerState.READY:
+        return None
+    ears = (render_queue(worker.gpu_class), direct_queue(worker.name))
+    ringing = and_(Job.queue.in_(ears), Job.state == JobState.QUEUED, Job.published_at.is_not(None))
+    first = select(func.extract("epoch", now - func.min(Job.published_at))).where(ringing)
+    age = session.scalar(first)
+    return None if age is None else float(age)
 
 
 def wanted_now(session: Session, worker: Worker) -> Wish:
@@ -253,15 +269,6 @@ def listening(session: Session) -> list[tuple[Worker, Desired]]:
 def live(session: Session) -> list[Worker]:
     """Workers that were heard of lately and are wanted to run."""
     return [worker for worker, desired in listening(session) if desired == Desired.RUN]
-
-
-def can_serve(worker: Worker, project: Project) -> bool:
-    """Whether the project's pin, engine and longest segment allow this worker. A pure choice."""
-    return (
-        worker.engine == project.engine
-        and worker.fingerprint == project.pin.get("fingerprint")
-        and CLASSES[worker.gpu_class].longest_segment >= project.longest_segment
-    )
 
 
 def measured(old: float | None, audio_s: float, busy_s: float) -> float | None:

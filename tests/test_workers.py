@@ -11,7 +11,7 @@ from farm.messages import Message
 from farm.protocol import OLDEST, PROTOCOL
 from farm.schedule import DAYS
 from farm.tables import Desired, Worker, WorkerState
-from farm.workers import Beat, can_serve, checked_tags, measured, wanted, word
+from farm.workers import Beat, checked_tags, measured, wanted, word
 from tests import builders
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
@@ -188,22 +188,6 @@ def test_whatever_a_worker_reports_is_what_it_is(begin: Begin, state: WorkerStat
         workers.beat(session, worker, Beat(state, "preview", "f", PROTOCOL, {}, "abc"), "10.0.0.7")
         session.refresh(worker)
         assert (worker.state, worker.version, worker.address) == (state, "abc", "10.0.0.7")
-
-
-@pytest.mark.parametrize(
-    ("gpu_class", "longest", "able"),
-    [("12g", 100, True), ("12g", 130, False), ("24g", 100, True), ("8g", 100, False), ("cpu", 100, True)],
-)
-def test_no_card_is_given_segments_too_long_for_it(
-    begin: Begin, gpu_class: str, longest: int, able: bool
-) -> None:
-    with begin() as session:
-        project = builders.project(session)
-        project.longest_segment = longest
-        worker = builders.worker(session, gpu_class=gpu_class)
-        assert can_serve(worker, project) is able
-        worker.fingerprint = "other weights"
-        assert not can_serve(worker, project)
 
 
 def test_speed_is_a_moving_average() -> None:

@@ -96,7 +96,8 @@ def test_a_wrong_secret_opens_nothing(api: FlaskClient, step: str, secret: str) 
 
 
 def test_a_revoked_worker_is_refused(api: FlaskClient, have: Belongings, w1: dict[str, str]) -> None:
-    assert api.post("/worker/v1/beat", json=BEAT, headers=w1).json == {"desired": "run"}
+    told: Any = api.post("/worker/v1/beat", json=BEAT, headers=w1).json
+    assert told["desired"] == "run"
     with have.begin() as session:
         session.query(Worker).one().desired = "revoked"
     assert api.post("/worker/v1/beat", json=BEAT, headers=w1).status_code == 403
@@ -174,7 +175,8 @@ def test_what_was_not_uploaded_as_said_is_not_accepted(
         ("beat", {"facts": {"long": "x" * 30_000}}),
         ("beat", {"facts": []}),
         ("beat", {"engine": "pre\0view"}),
-        ("beat", {"state": "enrolled"}),
+        ("beat", {"protocol": 0}),
+        ("beat", {"version": "x" * 65}),
         ("beat", {"state": "happy"}),
         ("beat", {"protocol": "one"}),
         ("beat", {"protocol": 99}),
