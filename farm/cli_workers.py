@@ -108,7 +108,7 @@ def add(
         "most_uses": reusable,
         "lives_s": hours * 3600,
     }
-    with acting(config, "workers.add", f"worker {name}", **wanted) as session:
+    with acting(config, "join-tokens.create", f"worker {name}", **wanted) as session:
         secret = joining.define(session, name=name, **wanted)
     token = protocol.written(tls.own_pin(config), secret)
     line = tls.joining_line(config, token)
@@ -120,7 +120,7 @@ def wish(desired: Desired, says: str) -> None:
     @of_worker
     @now
     def told(name: str, at_once: bool) -> None:
-        with changing(desired.value, name, at_once=at_once) as session:
+        with changing("wish", name, desired=desired.value, at_once=at_once) as session:
             steering.wish(session, worker_id(session, name), desired, at_once=at_once)
 
 
@@ -158,7 +158,7 @@ def revoke(name: str, yes: bool) -> None:
 @click.argument("tags", nargs=-1)
 def tag(name: str, tags: tuple[str, ...]) -> None:
     """Give a worker these TAGS instead of those it has; none: none."""
-    with changing("tag", name, tags=tags) as session:
+    with changing("edit", name, tags=tags) as session:
         steering.describe(session, worker_id(session, name), tags=tags)
 
 
@@ -171,7 +171,7 @@ def set_schedule(name: str, hours: tuple[str, ...], zone: str | None, always: bo
     """Say in which HOURS of the week a worker works, as in mon-fri=22:00-07:00 sat=00:00-24:00."""
     if always == bool(hours):
         raise click.UsageError(f"Say hours, as in {WEEK}, or --always.")
-    with changing("schedule", name, hours=hours, zone=zone) as session:
+    with changing("edit", name, schedule=hours, zone=zone) as session:
         found = worker_id(session, name)
         usual = roster.one(session, found).worker.schedule.get("zone", "UTC")
         week = {"zone": zone or usual, "hours": weekly(hours)} if hours else {}
@@ -246,7 +246,8 @@ def tokens(revoked: int | None, json_: bool) -> None:
 def block(name: str, project: int, reason: str) -> None:
     """Keep a worker from a project; what it has in hand of it is taken back."""
     why = Message("{reason}", {"reason": reason}) if reason.strip() else Message("A person blocked it.")
-    with changing("block", name, project=project, reason=reason) as session:
+    target = f"project {project}, worker {name}"
+    with acting(connected(settings()), "blocks.create", target, reason=reason) as session:
         blocks.block(session, project, worker_id(session, name), why)
 
 
@@ -255,5 +256,6 @@ def block(name: str, project: int, reason: str) -> None:
 @click.argument("project", type=int)
 def unblock(name: str, project: int) -> None:
     """Let a worker serve a project again."""
-    with changing("unblock", name, project=project) as session:
+    target = f"project {project}, worker {name}"
+    with acting(connected(settings()), "blocks.delete", target) as session:
         blocks.unblock(session, project, worker_id(session, name))

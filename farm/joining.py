@@ -293,7 +293,7 @@ def note(session: Session, token: JoinToken, machine: Machine, entered: Sequence
         session,
         who=f"token {token.id} ({token.name})",
         address=machine.address,
-        action="worker.join",
+        action="workers.join",
         target=", ".join(joined.name for joined in entered),
         values={"host": machine.hostname, "version": machine.version},
     )

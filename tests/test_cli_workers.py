@@ -121,7 +121,7 @@ def test_a_name_that_is_not_known_is_answered_with_the_nearest(farm: Terminal, b
     assert answer.code == 1
     assert "Did you mean gaming-pc?" in answer.err
     assert row(begin, w1).desired == "run"
-    assert noted(begin) == [("workers.drain", "worker gamin-pc", 404)]
+    assert noted(begin) == [("workers.wish", "worker gamin-pc", 404)]
 
 
 def test_adding_prints_one_line_whose_token_joins_what_was_defined(farm: Terminal, begin: Begin) -> None:
@@ -143,7 +143,7 @@ def test_adding_prints_one_line_whose_token_joins_what_was_defined(farm: Termina
         assert 7100 < (made.expires_at - made.created_at).total_seconds() <= 7201
         entry = audit.listed(session)[0]
         kept = str(audit.plain(entry))
-    assert entry.action == "workers.add"
+    assert (entry.action, entry.target) == ("join-tokens.create", "worker attic")
     assert entry.values["tags"] == ["night"]
     assert entry.who.endswith("(command line)")
     assert secret not in kept
@@ -183,8 +183,9 @@ def test_a_worker_is_told_what_to_do_after_its_batch_or_now(
     assert (row(begin, w1).desired, row(begin, w1).at_once) == (desired, True)
     assert farm("workers", "run", "gaming-pc").code == 0
     assert row(begin, w1).desired == "run"
-    actions = [action for action, _, _ in noted(begin)]
-    assert actions == ["workers.run", f"workers.{desired}", f"workers.{desired}"]
+    with begin() as session:
+        wishes = [(entry.action, entry.values["desired"]) for entry in audit.listed(session)]
+    assert wishes == [("workers.wish", wish) for wish in ("run", desired, desired)]
 
 
 def test_a_worker_is_let_in_and_released(farm: Terminal, begin: Begin, w1: int) -> None:
@@ -208,7 +209,7 @@ def test_revoking_must_be_meant_and_forgetting_comes_after_it(farm: Terminal, be
     assert farm("workers", "--json").json == []
     assert noted(begin) == [
         ("workers.forget", "worker gaming-pc", 200),
-        ("workers.run", "worker gaming-pc", 409),
+        ("workers.wish", "worker gaming-pc", 409),
         ("workers.revoke", "worker gaming-pc", 200),
         ("workers.forget", "worker gaming-pc", 409),
     ]
@@ -280,12 +281,12 @@ def test_the_audit_is_read_searched_and_taken_away(farm: Terminal, begin: Begin,
     farm("workers", "drain", "gaming-pc", "--now")
     farm("token", "prometheus")
     said = farm("audit").out.splitlines()
-    assert "workers.drain  worker gaming-pc" in said[0]
+    assert "workers.wish  worker gaming-pc" in said[0]
     assert "tokens.create  prometheus" in said[1]
-    assert [entry["action"] for entry in farm("audit", "drain", "--json").json] == ["workers.drain"]
+    assert [entry["action"] for entry in farm("audit", "drain", "--json").json] == ["workers.wish"]
     assert len(farm("audit", "--most", "1", "--json").json) == 1
     rows = list(csv.DictReader(io.StringIO(farm("audit", "--csv").out.lstrip("\ufeff"), newline="")))
-    assert [entry["action"] for entry in rows] == ["tokens.create", "workers.drain"]
+    assert [entry["action"] for entry in rows] == ["tokens.create", "workers.wish"]
     assert re.search(r"vf_\w", str(rows)) is None
 
 

@@ -1,5 +1,6 @@
 """What Prometheus is told is what the rows say, in its own format, without reading all of them."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ from farm.embedded import Servers
 from farm.tables import Chapter, Job, JobKind, Project, Segment, Take, Worker
 from tests import builders
 from tests.bench import rows
+from tests.farms import ROOT
 
 
 def scraped(begin: Begin) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -227,3 +229,17 @@ def test_no_scrape_reads_all_segments_or_all_ended_jobs(
         for statement, given in asked:
             plan = session.connection().exec_driver_sql(f"EXPLAIN {statement}", given).scalars().all()
             assert not re.search(r"Seq Scan on (jobs|segments)", "\n".join(plan)), "\n".join(plan)
+
+
+def test_the_grafana_dashboard_asks_for_metrics_that_exist(begin: Begin) -> None:
+    board = json.loads((ROOT / "docker" / "grafana" / "voicefarm.json").read_text())
+    asked = {
+        name
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"voicefarm_\w+", target["expr"])
+    }
+    families = text_string_to_metric_families(metrics.exposition(begin).decode())
+    told = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
+    assert len(asked) > 15
+    assert asked <= told
