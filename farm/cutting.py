@@ -29,7 +29,7 @@ class Cutter:
 
     def fill(self) -> None:
         """Keep one job more than workers waiting: shallow, so that pause and priority act at once."""
-        depth = len(self.seen.crew(self.gpu_class)) + 1
+        depth = len(self.seen.crews[self.gpu_class]) + 1
         waiting = [p for p in self.seen.projects.values() if self.seen.able_in(p, self.gpu_class)]
         if waiting:
             self.make_way(min(waiting, key=self.order))
@@ -100,7 +100,7 @@ class Cutter:
         count, length = self.session.execute(select(func.count(), func.sum(first.c.length))).one()
         if not 0 < count < END_CANDIDATES:
             return self.batch_s
-        speed = sum(worker.speed or batching.UNKNOWN_SPEED for worker in self.seen.able(project))
+        speed = sum(worker.speed or batching.UNKNOWN_SPEED for worker in self.seen.able_anywhere(project))
         return batching.at_the_end(self.batch_s, batching.expected_seconds(length), speed)
 
     def free(self, project: Project, which: ColumnElement[bool], most: int) -> list[Waiting]:

@@ -34,8 +34,9 @@ class Plan:
 def tick(begin: Begin, publish: Publish, plan: Plan) -> int:
     """One round, by one process at a time (the clock's lock); the number of jobs published."""
     with begin() as session:
-        expire(session, plan.times, [worker for worker, _ in listening(session)])
-        seen = look(session)
+        heard = listening(session)
+        expire(session, plan.times, [worker for worker, _ in heard])
+        seen = look(session, heard)
         settle(session, seen)
         recall_unfit(session, seen)
         for gpu_class in sorted({worker.gpu_class for worker in seen.listeners}):
@@ -79,7 +80,7 @@ def settle(session: Session, seen: Round) -> None:
 
     def able(project_id: int) -> Collection[int]:
         project = seen.projects.get(project_id) or session.get_one(Project, project_id)
-        return {worker.id for worker in seen.able(project)}
+        return {worker.id for worker in seen.able_anywhere(project)}
 
     for worker in [worker for worker in seen.listeners if mishaps.is_doubted(worker)]:
         verdict = seen.verdicts[worker.id] = mishaps.judge(session, worker, able)

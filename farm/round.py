@@ -1,13 +1,13 @@
 """A round of the dispatcher: the farm as it stands, read once, and where a project's next job goes."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
-from farm import blocks, jobs, mishaps, turns, workers
+from farm import blocks, jobs, turns
 from farm.gpu import CLASSES
 from farm.matching import Pair, can_serve
 from farm.mishaps import Verdict
@@ -23,6 +23,20 @@ from farm.tables import (
     WorkerState,
 )
 from farm.turns import Rotation
+
+ASKED = (
+    Project.title,
+    Project.state,
+    Project.engine,
+    Project.pin,
+    Project.longest_segment,
+    Project.priority,
+    Project.weight,
+    Project.classes,
+    Project.tags,
+    Project.most_workers,
+)
+"""What of a project is asked in a round; the rest of its row may be large."""
 
 
 @dataclass(frozen=True)
@@ -70,56 +84,79 @@ class Round:
     rotations: dict[str, Rotation]
     urgent: set[int] = field(default_factory=set)
     verdicts: dict[int, Verdict] = field(default_factory=dict)
-    _able: dict[int, list[Worker]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.kinds: dict[object, list[Worker]] = {}
+        self.audiences: dict[str, list[Worker]] = {}
         for worker in self.listeners:
-            self.kinds.setdefault(kind_of(worker), []).append(worker)
+            self.audiences.setdefault(worker.gpu_class, []).append(worker)
+        self.queues = {
+            gpu_class: {
+                jobs.render_queue(gpu_class),
+                *(jobs.direct_queue(worker.name) for worker in audience),
+            }
+            for gpu_class, audience in self.audiences.items()
+        }
+        self.sort_crews()
 
-    def crew(self, gpu_class: str) -> list[Worker]:
-        return [w for w in self.listeners if w.gpu_class == gpu_class and w.id in self.live]
-
-    def able(self, project: Project) -> list[Worker]:
-        """The live workers that may serve a project, of any class."""
-        if project.id not in self._able:
-            self._able[project.id] = [
-                worker
-                for alike in self.kinds.values()
-                if can_serve(alike[0], project)
-                for worker in alike
-                if worker.id in self.live and (project.id, worker.id) not in self.blocked
-            ]
-        return self._able[project.id]
+    def sort_crews(self) -> None:
+        """By class, and by what decides which projects they may serve: many workers are of few kinds."""
+        self.crews: dict[str, list[Worker]] = {name: [] for name in self.audiences}
+        self.kinds: dict[object, list[Worker]] = {}
+        self.able: dict[int, dict[str, list[Worker]]] = {}
+        for worker in self.listeners:
+            if worker.id in self.live:
+                self.crews[worker.gpu_class].append(worker)
+                self.kinds.setdefault(kind_of(worker), []).append(worker)
 
     def dismiss(self, worker: Worker) -> None:
         """Give it nothing in this round."""
         self.live.discard(worker.id)
-        self._able.clear()
+        self.sort_crews()
+
+    def able_by_class(self, project: Project) -> dict[str, list[Worker]]:
+        """The live workers that may serve a project."""
+        if project.id not in self.able:
+            kept_off = {worker for kept_from, worker in self.blocked if kept_from == project.id}
+            able = self.able[project.id] = {}
+            for alike in self.kinds.values():
+                if can_serve(alike[0], project):
+                    fit = [w for w in alike if w.id not in kept_off] if kept_off else alike
+                    able[alike[0].gpu_class] = able.get(alike[0].gpu_class, []) + fit
+        return self.able[project.id]
 
     def able_in(self, project: Project, gpu_class: str) -> list[Worker]:
-        return [worker for worker in self.able(project) if worker.gpu_class == gpu_class]
+        return self.able_by_class(project).get(gpu_class, [])
+
+    def able_anywhere(self, project: Project) -> list[Worker]:
+        return [worker for able in self.able_by_class(project).values() for worker in able]
 
     def smallest_class(self, project: Project) -> str:
         """The smallest class of a live worker that may serve the project."""
-        return min({w.gpu_class for w in self.able(project)}, key=lambda name: CLASSES[name].least_gib)
+        able = self.able_by_class(project)
+        return min((name for name in able if able[name]), key=lambda name: CLASSES[name].least_gib)
 
     def queued(self, gpu_class: str) -> list[OpenJob]:
         """What waits for the workers of a class, the oldest first."""
-        queues = {
-            jobs.render_queue(gpu_class),
-            *(jobs.direct_queue(w.name) for w in self.listeners if w.gpu_class == gpu_class),
-        }
-        return [job for job in self.open if job.is_queued and job.queue in queues]
+        return [job for job in self.open if job.is_queued and job.queue in self.queues[gpu_class]]
 
     def destination(self, project: Project, gpu_class: str) -> Destination | None:
         """Where a project's untried segments go: to the class, if all who listen there may speak them."""
-        able = [w for w in self.able_in(project, gpu_class) if self.verdicts.get(w.id) != Verdict.WAIT]
-        listening = [worker for worker in self.listeners if worker.gpu_class == gpu_class]
-        together = len(able) == len(listening) and project.most_workers is None
-        if able and together and not any(mishaps.is_doubted(worker) for worker in able):
+        able = self.able_in(project, gpu_class)
+        together = len(able) == len(self.audiences[gpu_class]) and project.most_workers is None
+        if together and not any(worker.id in self.verdicts for worker in able):
             return Destination(jobs.render_queue(gpu_class), tuple(able))
+        able = [worker for worker in able if self.verdicts.get(worker.id) != Verdict.WAIT]
         return next((direct(worker) for worker in self.free(project, able)), None)
+
+    def for_the_tried(
+        self, project: Project, gpu_class: str, failed_by: Collection[int]
+    ) -> Destination | None:
+        """Where a segment goes that some workers failed: to another, or to whoever there is."""
+        able = self.able_anywhere(project)
+        others = [worker for worker in able if worker.id not in failed_by]
+        willing = others or [w for w in able if self.verdicts.get(w.id) != Verdict.WAIT]
+        here = [worker for worker in willing if worker.gpu_class == gpu_class]
+        return next((direct(worker) for worker in self.free(project, here)), None)
 
     def free(self, project: Project, able: Iterable[Worker]) -> list[Worker]:
         """Those of `able` with no job in their own queue, idle ones first, as the project's limit allows."""
@@ -143,42 +180,25 @@ class Round:
         full = len(on - {None}) >= project.most_workers
         return [worker for worker in able if worker.id in on or not full]
 
-    def for_the_tried(
-        self, project: Project, gpu_class: str, failed_by: Collection[int]
-    ) -> Destination | None:
-        """Where a segment goes that some workers failed: to another, or to whoever there is."""
-        able = self.able(project)
-        others = [worker for worker in able if worker.id not in failed_by]
-        willing = others or [w for w in able if self.verdicts.get(w.id) != Verdict.WAIT]
-        here = [worker for worker in willing if worker.gpu_class == gpu_class]
-        return next((direct(worker) for worker in self.free(project, here)), None)
-
 
 def kind_of(worker: Worker) -> object:
     """What of a worker decides which projects it may serve, but for the blocks."""
-    return (
-        worker.engine,
-        worker.fingerprint,
-        worker.gpu_class,
-        worker.protocol,
-        *worker.tags,
-        None,
-        *worker.projects,
-    )
+    pinned = (worker.engine, worker.fingerprint, worker.gpu_class, worker.protocol)
+    return *pinned, tuple(worker.tags), tuple(worker.projects)
 
 
 def direct(worker: Worker) -> Destination:
     return Destination(jobs.direct_queue(worker.name), (worker,))
 
 
-def look(session: Session) -> Round:
+def look(session: Session, heard: Sequence[tuple[Worker, Desired]]) -> Round:
     """A handful of queries, however many projects, segments and workers there are."""
-    heard = workers.listening(session)
     ready = Segment.state == SegmentState.READY
     waiting = select(Segment.id).where(Segment.project_id == Project.id, ready)
     tried = waiting.where(Segment.attempts > 0).exists()
     statement = select(Project, tried).where(Project.state == ProjectState.RUNNING, waiting.exists())
-    found = session.execute(statement.order_by(Project.id)).all()
+    statement = statement.options(load_only(*ASKED)).order_by(Project.id)
+    found = session.execute(statement).all()
     return Round(
         listeners=[worker for worker, _ in heard],
         live={worker.id for worker, desired in heard if desired == Desired.RUN},

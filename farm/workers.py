@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from farm import schedule, states
 from farm.db import now
@@ -263,7 +263,8 @@ def listening(session: Session) -> list[tuple[Worker, Desired]]:
     """Workers that were heard of lately and take jobs from their queues, and what is wanted of each now."""
     fresh = Worker.last_seen > now - timedelta(seconds=LOST_AFTER_S)
     statement = select(Worker, now).where(fresh, Worker.state.in_(LIVE), Worker.desired != Desired.REVOKED)
-    return [(worker, wanted(worker, at)[0]) for worker, at in session.execute(statement.order_by(Worker.id))]
+    statement = statement.options(defer(Worker.facts), defer(Worker.profile)).order_by(Worker.id)
+    return [(worker, wanted(worker, at)[0]) for worker, at in session.execute(statement)]
 
 
 def live(session: Session) -> list[Worker]:

@@ -17,10 +17,10 @@ from farm.audio.flac import write_flac
 from farm.db import Begin, beginner
 from farm.dispatch import Plan, tick
 from farm.engine import Speech, Utterance, VoicePrint
-from farm.jobs import Times
+from farm.jobs import HOUSE, Times
 from farm.tables import Chapter, Segment
 from tasks.client import FarmClient
-from tasks.speaking import MOST_TOGETHER
+from tasks.delivery import MOST_TOGETHER
 from tests.bench import rows
 from tests.bench.figures import Figure
 from tests.bench.options import Options
@@ -90,7 +90,7 @@ def carry(worker_api: str, begin: Begin, secrets: Sequence[str], shelf: Shelf) -
     doorbells, ended = Doorbells(), threading.Event()
 
     def publish(queue: str, job_id: int, token: str) -> None:
-        if queue.startswith("render."):
+        if queue != HOUSE:
             shelf.put(job_id)
             doorbells.put((job_id, token))
 
