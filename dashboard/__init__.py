@@ -38,7 +38,8 @@ def create_app(have: Belongings) -> Flask:
     app.extensions["voicefarm"] = have
     set_up_languages(app, have.settings.language)
     set_up_auditing(app)
-    set_up_auth(app, have.settings.signing_secret)
+    secure = have.settings.dashboard_url.startswith("https:")
+    set_up_auth(app, have.settings.signing_secret, secure=secure)
     set_up_live(app, have.settings)
     set_up_pages(app)
     set_up_api(app)

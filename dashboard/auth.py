@@ -48,12 +48,13 @@ def public(view: View) -> View:
     return view
 
 
-def set_up_auth(app: Flask, secret: str) -> None:
+def set_up_auth(app: Flask, secret: str, *, secure: bool = False) -> None:
     app.config.update(
         SECRET_KEY=secret,
         SESSION_COOKIE_NAME="voicefarm",
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SECURE=secure,
         WTF_CSRF_CHECK_DEFAULT=False,  # `guard` decides
         WTF_CSRF_TIME_LIMIT=None,  # pages stay open for days; the token lives as long as the session
     )

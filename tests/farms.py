@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,21 +25,23 @@ SHORT = {
     "FARM_BATCH_S": "2",
 }
 """Production's times, divided by ten or so."""
+PORTS = ("FARM_PORT", "FARM_API_PORT", "FARM_BROKER_PORT")
 
 
 class Farm:
-    """A farm started by `farm up` in a process of its own."""
+    """A farm started by `farm up` (with `options`) in a process of its own."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, home: Path, settings: Mapping[str, str], options: Sequence[str] = ()) -> None:
         self.home = home
-        self.environment = {**os.environ, **SHORT, "FARM_PORT": "0", "FARM_API_PORT": "0", **settings}
+        self.options = options
+        self.environment = {**os.environ, **SHORT, **dict.fromkeys(PORTS, "0"), **settings}
         self.environment["FARM_HOME"] = str(home)
         self.process: subprocess.Popen[str] | None = None
         self.said: list[str] = []
 
     def start(self) -> "Farm":
         """Returns once it is up."""
-        command = [sys.executable, "-m", "farm.cli", "up"]
+        command = [sys.executable, "-m", "farm.cli", "up", *self.options]
         self.process = subprocess.Popen(
             command,
             env=self.environment,
@@ -107,8 +109,8 @@ def eventually(true: Callable[[], bool], within_s: float = 60.0) -> None:
 
 
 @contextmanager
-def farm_up(home: Path, **settings: str) -> Iterator[Farm]:
-    farm = Farm(home, settings).start()
+def farm_up(home: Path, *options: str, **settings: str) -> Iterator[Farm]:
+    farm = Farm(home, settings, options).start()
     try:
         yield farm
     finally:
