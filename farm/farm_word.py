@@ -34,18 +34,15 @@ class FarmWord:
 def of_farm(session: Session) -> FarmWord:
     seen = fleet.look(session)
     open_jobs = select(func.count()).select_from(Job).where(Job.state == JobState.RUNNING)
-    word, why = verdict(seen, session.scalars(open_jobs).one())
+    trouble = list(islice(troubles(seen), MOST_DETAILS))
+    word, why = ("trouble", trouble[0]) if trouble else verdict(seen, session.scalars(open_jobs).one())
     speed = sum(speed_of(worker) for worker in seen.crew if seen.words[worker.id] in BUSY)
-    told = tuple(islice(details(seen), MOST_DETAILS))
-    return FarmWord(word, why, told, len(seen.live), speed, seen.at)
+    told = [*trouble, *(detail for detail in details(seen) if detail not in trouble)][:MOST_DETAILS]
+    return FarmWord(word, why, tuple(told), len(seen.live), speed, seen.at)
 
 
 def verdict(seen: Fleet, jobs: int) -> tuple[str, Message]:
-    """The word and its reason; `jobs` are under way. Trouble: work waits, and a person can end it."""
-    if not seen.crew:
-        return "trouble", Message("There is no render worker yet. Start one.")
-    if trouble := next(troubles(seen), None):
-        return "trouble", trouble
+    """The word of a farm in which nothing waits for a person, and its reason; `jobs` are under way."""
     if jobs:
         return "working", Message("{jobs} jobs are under way.", {"jobs": jobs})
     if all_asleep(seen):
@@ -58,16 +55,19 @@ def verdict(seen: Fleet, jobs: int) -> tuple[str, Message]:
 
 
 def troubles(seen: Fleet) -> Iterator[Message]:
-    """What keeps running projects waiting until a person does something."""
+    """What keeps work waiting until a person does something."""
+    if not seen.crew:
+        yield Message("There is no render worker yet. Start one.")
+        return
     waiting = [project for project in seen.running if seen.unspoken_s[project.id]]
-    needed = frozenset[int]().union(*(seen.serving(project) for project in waiting))
+    needed = frozenset[int]().union(*{seen.serving(project) for project in waiting})
     held = [worker for worker in seen.crew if worker.id in needed and seen.words[worker.id] == "held"]
     if held:
         yield from reasons.away(held, seen)
-    for project in waiting:
+    for project in (it for it in waiting if not seen.able(it)):
         able = [worker for worker in seen.crew if worker.id in seen.serving(project)]
         sleeps = able and all(reasons.kind_of(worker, seen) == "asleep" for worker in able)
-        if not sleeps and not seen.able(project):
+        if not sleeps:
             said = next(reasons.unserved(project, seen))
             yield Message("{project}: {reason}", {"project": project.title, "reason": said})
 
@@ -79,8 +79,7 @@ def all_asleep(seen: Fleet) -> bool:
 
 
 def details(seen: Fleet) -> Iterator[Message]:
-    """What a person should know: troubles, workers that wait or are gone, a store that takes nothing."""
-    yield from troubles(seen)
+    """What else a person should know: workers that wait or are gone, a store that takes nothing."""
     for kind in ("held", "waiting", "error", "lost"):
         found = [worker for worker in seen.crew if reasons.kind_of(worker, seen) == kind]
         if found:

@@ -80,8 +80,23 @@ class Fleet:
             self._able[need] = self.serving(project) & {worker.id for worker in self.live}
         return self._able[need]
 
+    @cached_property
+    def idle(self) -> set[int]:
+        """The ids of the live workers that have nothing to do."""
+        return {worker.id for worker in self.live if self.words[worker.id] == "ready"}
+
+    @cached_property
+    def spoken(self) -> list[Project]:
+        """The running projects that a worker speaks now."""
+        return [project for project in self.running if self.rendering.get(project.id)]
+
+    @cached_property
+    def claims(self) -> dict[int, Claim]:
+        """What is left of the running projects, and who can speak it now."""
+        return {project.id: self.claim(project, self.unspoken_s[project.id]) for project in self.running}
+
     def claim(self, project: Project, audio_s: float) -> Claim:
-        """What is left of a project, and who can speak it now."""
+        """A project's, with so much left of it."""
         who = self.able(project)
         return Claim(project.id, audio_s, who, project.priority, project.weight, project.most_workers)
 

@@ -1,15 +1,15 @@
 """When projects will be done, and what one more worker would change: ranges from measured speeds."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
-from farm.crew import speed_of
+from farm.crew import classes_for, speed_of
 from farm.fleet import Fleet
-from farm.gpu import CLASSES, TYPICAL_SPEED
+from farm.gpu import TYPICAL_SPEED
 from farm.matching import misfit
-from farm.sharing import Claim, spoken_in
+from farm.sharing import spoken_in
 from farm.tables import Project, Worker
 
 MASTERING_SPEED = 100.0  # x realtime of one house process on one core, measured
@@ -51,6 +51,15 @@ class Forecast:
         return self.late and self.one_more.latest_s <= self.latest_s + self.spare_s
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """A worker that does not exist. `ends`: project -> seconds until it is spoken with its help."""
+
+    gpu_class: str
+    measured: bool
+    ends: Mapping[int, float]
+
+
 def span(spoken_s: float, mastering_s: float) -> tuple[float, float]:
     """Soonest and latest, in seconds from now; mastering goes on beside the speaking and bounds it."""
     expected_s = max(spoken_s, mastering_s)
@@ -63,17 +72,11 @@ class Forecaster:
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.speeds = {worker.id: speed_of(worker) for worker in fleet.live}
-        self._with_more: dict[Hashable, dict[int, float]] = {}
-
-    @cached_property
-    def claims(self) -> dict[int, Claim]:
-        """What the running projects claim."""
-        fleet = self.fleet
-        return {project.id: fleet.claim(project, fleet.unspoken_s[project.id]) for project in fleet.running}
+        self._newcomers: dict[Hashable, list[Newcomer]] = {}
 
     @cached_property
     def ends(self) -> dict[int, float]:
-        return spoken_in(list(self.claims.values()), self.speeds)
+        return spoken_in(list(self.fleet.claims.values()), self.speeds)
 
     def of(self, project: Project, unmastered_s: float) -> Forecast:
         """When a running project will be done; `unmastered_s` of its audio are not mastered yet."""
@@ -92,7 +95,7 @@ class Forecaster:
     def alone(self, project: Project, audio_s: float) -> tuple[float, float] | None:
         """When a project would be done that is started now as it is: beside those that run."""
         asked = self.fleet.claim(project, audio_s)
-        spoken_s = spoken_in([*self.claims.values(), asked], self.speeds).get(project.id)
+        spoken_s = spoken_in([*self.fleet.claims.values(), asked], self.speeds).get(project.id)
         return None if spoken_s is None else span(spoken_s, audio_s / MASTERING_SPEED)
 
     def one_more(
@@ -100,39 +103,37 @@ class Forecaster:
     ) -> OneMore | None:
         """The smallest class with which the deadline is met; else the one that helps most, if any does."""
         found = []
-        for gpu_class in CLASSES:
-            spoken_s, measured = self.with_one_more(project, gpu_class)
-            if spoken_s is None:
-                continue
-            helped = OneMore(gpu_class, *span(spoken_s, mastering_s), measured)
-            if latest is None or helped.latest_s < WORTH * latest:
-                found.append(helped)
+        for newcomer in self.newcomers(project):
+            if (spoken_s := newcomer.ends.get(project.id)) is not None:
+                helped = OneMore(newcomer.gpu_class, *span(spoken_s, mastering_s), newcomer.measured)
+                if latest is None or helped.latest_s < WORTH * latest:
+                    found.append(helped)
         in_time = [helped for helped in found if wanted_s is not None and helped.latest_s <= wanted_s]
         return in_time[0] if in_time else min(found, key=lambda helped: helped.latest_s, default=None)
 
-    def with_one_more(self, project: Project, gpu_class: str) -> tuple[float | None, bool]:
-        """Seconds until it is spoken with another worker of that class (None: it may not serve); measured?"""
-        speed, measured = self.speed_of_class(project.engine, gpu_class)
-        newcomer = worker_like(project, gpu_class)
-        if not speed or misfit(newcomer, project, ()) is not None:
-            return None, measured
-        key = (self.fleet.need(project), gpu_class)
-        if key not in self._with_more:
-            claims = self.joined_by(newcomer)
-            self._with_more[key] = spoken_in(claims, {**self.speeds, NEWCOMER: speed})
-        return self._with_more[key].get(project.id), measured
+    def newcomers(self, project: Project) -> list[Newcomer]:
+        """With one more worker of each class that may serve a project and whose speed is known."""
+        need = self.fleet.need(project)
+        if need not in self._newcomers:
+            self._newcomers[need] = [
+                Newcomer(gpu_class, measured, self.with_one_more(worker_like(project, gpu_class), speed))
+                for gpu_class in classes_for(project)
+                for speed, measured in [self.speed_of_class(project.engine, gpu_class)]
+                if speed
+            ]
+        return self._newcomers[need]
 
-    def joined_by(self, newcomer: Worker) -> list[Claim]:
-        """What the running projects claim, with the newcomer in the crews of those that it may serve."""
+    def with_one_more(self, newcomer: Worker, speed: float) -> dict[int, float]:
+        """Project -> seconds until it is spoken, with the newcomer in the crews of those it may serve."""
         crews: dict[Hashable, frozenset[int]] = {}
         joined = []
         for project in self.fleet.running:
-            claim, need = self.claims[project.id], self.fleet.need(project)
+            claim, need = self.fleet.claims[project.id], self.fleet.need(project)
             if need not in crews:
                 fits = misfit(newcomer, project, ()) is None
                 crews[need] = claim.crew | {NEWCOMER} if fits else claim.crew
             joined.append(replace(claim, crew=crews[need]))
-        return joined
+        return spoken_in(joined, {**self.speeds, NEWCOMER: speed})
 
     def speed_of_class(self, engine: str, gpu_class: str) -> tuple[float, bool]:
         """x realtime to expect of another worker of a class, 0 when unknown; and whether it was measured."""

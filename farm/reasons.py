@@ -74,9 +74,9 @@ def of_spoken(states: Mapping[str, int]) -> Iterator[Message]:
 
 def of_unspoken(project: Project, states: Mapping[str, int], fleet: Fleet) -> Iterator[Message]:
     rendering = fleet.rendering.get(project.id, 0)
-    live = [worker for worker in fleet.live if worker.id in fleet.able(project)]
-    idle = [worker for worker in live if fleet.words[worker.id] == "ready"]
-    if not live:
+    able = fleet.able(project)
+    idle = able & fleet.idle
+    if not able:
         yield from unserved(project, fleet)
     elif set(UNSPOKEN) & set(states) == {ChapterState.DRAFT}:
         yield Message("Its text is being cut into segments; speaking begins in a moment.")
@@ -189,11 +189,8 @@ def written(moment: datetime, zone: str, at: datetime) -> str:
 def turn(project: Project, fleet: Fleet) -> Iterator[Message]:
     """Who is served instead, by the workers that it could use."""
     able = fleet.able(project)
-    served = [
-        other
-        for other in fleet.running
-        if other.id != project.id and fleet.rendering.get(other.id) and fleet.able(other) & able
-    ]
+    others = [other for other in fleet.spoken if other.id != project.id]
+    served = [other for other in others if fleet.claims[other.id].crew & able]
     first = max(served, key=lambda other: other.priority, default=None)
     if first is None:
         return
