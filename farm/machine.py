@@ -122,7 +122,7 @@ def keep_papers(home: Path, *given: Papers) -> None:
 
 def joined(home: Path) -> list[Papers]:
     """The papers of all workers here, by name. Raises Rejected when a file of them is damaged."""
-    return [read(path) for path in sorted(folder(home).glob("*.json"))]
+    return [read(path) for path in sorted(folder(home).glob("*.json"), key=lambda path: path.stem)]
 
 
 def read(path: Path) -> Papers:

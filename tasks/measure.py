@@ -6,7 +6,6 @@ line is what counts: the best speed, the largest batch that fitted, the most mem
 
 import json
 import logging
-import resource
 import sys
 import threading
 import time
@@ -26,6 +25,7 @@ from farm.gpu import CLASSES
 from farm.settings import Settings, settings, show_only
 from farm.text.lengths import spoken_length
 from farm.voices import SAMPLES, preset
+from tasks.flags import resident_mib
 
 SENTENCES = {
     **{language: (sample,) for language, sample in SAMPLES.items()},
@@ -82,7 +82,7 @@ class Memory:
     def _look(self) -> None:
         seen = reading(self.gpu) if self.gpu else None
         if seen is None:
-            used_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # KiB on Linux
+            used_mib = resident_mib() or 0
         else:
             used_mib = seen.used_mib
             self.share = max(self.share, seen.used_mib / seen.total_mib)

@@ -17,10 +17,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 import redis
 from builders import worker
-from werkzeug.serving import make_server
 
-from dashboard.belongings import Belongings
-from dashboard.worker_api import create_worker_app
 from farm import machine_doctor, protocol, tls, workers
 from farm.db import Begin
 from farm.doctor import Finding
@@ -28,8 +25,8 @@ from farm.embedded import Servers
 from farm.errors import ServiceDown
 from farm.machine import Papers
 from farm.settings import Settings
-from farm.storage import Store
 from tests.farms import ROOT
+from tests.live import live_farm
 from tests.nvml import RTX_3060, driver, no_driver
 
 PASSWORD = "p@ss/word"
@@ -42,26 +39,15 @@ def config(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def papers(servers: Servers, begin: Begin, store: Store, tmp_path: Path) -> Iterator[Papers]:
+def papers(servers: Servers, begin: Begin, tmp_path: Path) -> Iterator[Papers]:
     """Of a worker on another machine, at a farm whose worker API speaks TLS of its own."""
-    farm = Settings(
-        home=tmp_path / "farm",
-        database_url=servers.database_url,
-        broker_url=servers.broker_url,
-        store_url=str(tmp_path / "store"),
-        secret="a secret for tests",
-    )
-    own = tls.identity(farm)
-    have = replace(Belongings.of(farm), begin=begin)
-    server = make_server(
-        "127.0.0.1", 0, create_worker_app(have), threaded=True, ssl_context=tls.server_context(own)
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    with begin() as session:
-        worker(session, "w1")
-        secret = workers.enrol(session, "w1", "cpu", local=False)
-    with broker_user(servers.broker_url, "doctors-w1") as address:
+    with (
+        live_farm(servers, begin, tmp_path) as farm,
+        broker_user(servers.broker_url, "doctors-w1") as address,
+    ):
+        with begin() as session:
+            worker(session, "w1")
+            secret = workers.enrol(session, "w1", "cpu", local=False)
         yield Papers(
             name="w1",
             secret=secret,
@@ -69,12 +55,9 @@ def papers(servers: Servers, begin: Begin, store: Store, tmp_path: Path) -> Iter
             engine="preview",
             gpu="",
             broker_url=address,
-            api_url=f"https://127.0.0.1:{server.server_port}",
-            tls_ca=str(own.certificate),
+            api_url=farm.settings.worker_api,
+            tls_ca=str(tls.identity(farm.settings).certificate),
         )
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @contextmanager
