@@ -26,7 +26,7 @@ REQUESTS = 60
 WARM_UP = 5
 NOT_TIMED = ("static", "api-farm.stream", "auth.open_link")  # no pages; one never ends, one needs its token
 AUDIO = ("api-files.", "api-projects.cover")  # as long as the file is
-ROWS = {"project_id": 1, "chapter_id": 1, "segment_id": 1}
+ROWS = {"project_id": 1, "chapter_id": 1, "segment_id": 1, "worker_id": 1}
 
 HALF_DONE = """
 INSERT INTO takes (key, object, size, seconds, seed)
