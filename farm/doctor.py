@@ -11,6 +11,7 @@ import redis
 from sqlalchemy import text
 
 from farm import embedded_postgres, embedded_redis, schema, workers
+from farm.addresses import is_loopback
 from farm.db import beginner
 from farm.errors import FarmError, ServiceDown
 from farm.service_user import service_user
@@ -107,6 +108,16 @@ def disk(config: Settings) -> Finding:
     return Finding("disk", True, seen)
 
 
+def network(config: Settings) -> Finding:
+    if is_loopback(config.host):
+        return Finding("network", True, f"{config.dashboard_url}, served to this machine alone")
+    if config.tls or config.public_url.startswith("https:"):
+        return Finding("network", True, f"{config.dashboard_url}, over TLS")
+    seen = f"{config.dashboard_url} is in the clear: whoever listens on the network reads passwords"
+    remedy = "Start the farm with `farm up --listen`, or set FARM_PUBLIC_URL to a proxy that speaks TLS."
+    return Finding("network", False, seen, remedy)
+
+
 def workers_awake(config: Settings) -> Finding:
     if not config.database_url:
         return Finding("workers", True, "start with the farm")
@@ -129,6 +140,7 @@ def engine(config: Settings) -> Finding:
 CHECKS: dict[str, Check] = {
     "python": python,
     "disk": disk,
+    "network": network,
     "servers": servers,
     "database": database,
     "broker": broker,

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from shlex import quote
-from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from farm.addresses import is_loopback, lan_address, own_addresses
+from farm.addresses import lan_address, own_addresses
 from farm.errors import Forbidden, Rejected, ServiceDown
 from farm.settings import Settings
 
@@ -199,27 +198,3 @@ def joining_line(config: Settings, token: str) -> str:
     pinned = own_pin(config)
     fetch = f"curl -fsSk --pinnedpubkey 'sha256//{pinned}' {where}" if pinned else f"curl -fsS {where}"
     return f"{fetch} | sh -s -- {quote(token)}"
-
-
-def broker_for_others(config: Settings) -> str:
-    """Where workers on other machines reach the broker: a Redis URL without name and password.
-
-    Raises Rejected where they cannot, or could only in the clear.
-    """
-    url = urlsplit(config.broker_public_url or config.broker_url)
-    here, elsewhere = (
-        is_loopback(url.hostname or ""),
-        not is_loopback(urlsplit(config.worker_api).hostname or ""),
-    )
-    if here and elsewhere and not config.broker_public_url:
-        raise Rejected(
-            "Other machines cannot reach the broker, which listens on this one only. Start the farm with "
-            "`farm up --listen`, or set FARM_BROKER_PUBLIC_URL to where they reach it."
-        )
-    if url.scheme != "rediss" and not here and not config.broker_in_clear:
-        raise Rejected(
-            "The broker at {host} would be used without TLS: whoever listens on the network reads along. "
-            "Give it TLS and a rediss:// address, or allow it with FARM_BROKER_IN_CLEAR=yes.",
-            host=url.hostname,
-        )
-    return url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()

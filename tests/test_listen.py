@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from farm import embedded, oneshot, tls, up
+from farm import broker, embedded, oneshot, tls, up
 from farm.audio.probe import probe
 from farm.errors import Transient
 from farm.oneshot import Request
@@ -80,11 +80,11 @@ def test_nothing_is_said_in_the_clear(config: Settings) -> None:
 def test_redis_is_reached_through_its_door(farm: Farm, config: Settings) -> None:
     servers = embedded.running(farm.home)
     assert servers
-    assert tls.broker_for_others(config) == f"rediss://127.0.0.1:{config.broker_port}/0"
+    assert broker.public_url(config) == f"rediss://127.0.0.1:{config.broker_port}/0"
     password = urlsplit(servers.broker_url).password
     own = str(tls.identity(config).certificate)
     trust = {"ssl_ca_certs": own, "ssl_check_hostname": False}
-    url = tls.broker_for_others(config)
+    url = broker.public_url(config)
     with redis.Redis.from_url(url, password=password, **trust) as inside:
         assert inside.ping()
     with (

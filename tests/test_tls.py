@@ -30,7 +30,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def config(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", tls=True, broker_url="redis://:secret@127.0.0.1:7000/0")
+    return Settings(home=tmp_path / "home", tls=True)
 
 
 @contextmanager
@@ -208,33 +208,3 @@ def test_nothing_in_the_line_to_join_with_runs_by_itself(config: Settings) -> No
     odd = replace(config, tls=False, public_url="https://farm.example/;reboot")
     line = tls.joining_line(odd, "$(reboot)")
     assert line == "curl -fsS 'https://farm.example/;reboot/join' | sh -s -- '$(reboot)'"
-
-
-@pytest.mark.parametrize(
-    ("changes", "url"),
-    [
-        ({}, "redis://127.0.0.1:7000/0"),
-        ({"broker_public_url": "rediss://192.168.1.5:8602/0"}, "rediss://192.168.1.5:8602/0"),
-        ({"broker_url": "rediss://me:secret@redis.example:6380/1"}, "rediss://redis.example:6380/1"),
-        ({"broker_url": "redis://redis.example/0", "broker_in_clear": True}, "redis://redis.example/0"),
-    ],
-)
-def test_where_others_reach_the_broker_is_said_without_passwords(
-    config: Settings, changes: dict[str, object], url: str
-) -> None:
-    assert tls.broker_for_others(replace(config, **changes)) == url  # type: ignore[arg-type]
-
-
-def test_a_broker_in_the_clear_is_refused_unless_it_is_asked_for_by_name(config: Settings) -> None:
-    for changes in (
-        {"broker_url": "redis://me:secret@10.0.0.9:6379/0"},
-        {"broker_public_url": "redis://redis.example/0"},
-    ):
-        with pytest.raises(Rejected, match="FARM_BROKER_IN_CLEAR") as raised:
-            tls.broker_for_others(replace(config, **changes))  # type: ignore[arg-type]
-        assert "secret" not in str(raised.value)
-
-
-def test_a_broker_that_others_cannot_reach_is_not_handed_to_them(config: Settings) -> None:
-    with pytest.raises(Rejected, match="FARM_BROKER_PUBLIC_URL"):
-        tls.broker_for_others(replace(config, host="192.168.1.5"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from farm import up
+from farm import doctor, up
 from farm.addresses import lan_address
 from farm.errors import Conflict, Rejected
 from farm.settings import Settings
@@ -102,3 +102,21 @@ def test_what_is_remembered_is_closed_to_others(config: Settings) -> None:
     with Supervisor(config.home):
         up.remember(config)
         assert os.stat(config.home / "run" / "openings.json").st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "well"),
+    [
+        ({}, True),
+        ({"host": "192.168.1.5"}, False),
+        ({"host": "192.168.1.5", "tls": True}, True),
+        ({"host": "0.0.0.0", "public_url": "https://farm.example"}, True),
+        ({"host": "0.0.0.0", "public_url": "http://farm.example"}, False),
+    ],
+)
+def test_the_doctor_warns_of_a_farm_that_is_open_in_the_clear(
+    config: Settings, changes: dict[str, object], well: bool
+) -> None:
+    found = doctor.network(replace(config, **changes))  # type: ignore[arg-type]
+    assert found.well is well
+    assert ("farm up --listen" in found.remedy) is not well
