@@ -12,10 +12,10 @@ export function drawEta(element, soonest, latest) {
   put(element, times ? fill(element.dataset.template, times) : "");
 }
 
+/** A deadline that will be missed is among the reasons already. */
 function drawDeadline(element, spare) {
-  const template = Number(spare) < 0 ? "late" : "early";
-  put(element, known(spare) ? fill(element.dataset[template], { time: roughly(Math.abs(Number(spare))) }) : "");
-  element.classList.toggle("bad", known(spare) && Number(spare) < 0);
+  const early = known(spare) && Number(spare) >= 0;
+  put(element, early ? fill(element.dataset.template, { time: roughly(Number(spare)) }) : "");
 }
 
 function drawMore(element, more) {
