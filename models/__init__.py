@@ -23,7 +23,15 @@ MAKERS = {
     "simulated": Maker(
         "models.simulated",
         "Simulated",
-        {"speed": float, "batch": int, "clip_s": float, "fail": str, "mute": str, "poison": str},
+        {
+            "speed": float,
+            "batch": int,
+            "clip_s": float,
+            "fail": str,
+            "mute": str,
+            "poison": str,
+            "leak_mb": int,
+        },
     ),
 }
 

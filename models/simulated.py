@@ -29,7 +29,8 @@ class Simulated:
     """Speaks `speed` seconds of audio a second, `batch` utterances at once; inf takes no time.
 
     Every clip lasts `clip_s`, or with 0 as long as its text would take to say. A text with `fail` in it is
-    not spoken, one with `mute` in it is silence, one with `poison` in it kills the process.
+    not spoken, one with `mute` in it is silence, one with `poison` in it kills the process. With every batch
+    it holds `leak_mb` MiB more, for ever.
     """
 
     name = "simulated"
@@ -44,11 +45,13 @@ class Simulated:
         fail: str = "",
         mute: str = "",
         poison: str = "",
+        leak_mb: int = 0,
     ) -> None:
         if not (speed > 0 and batch > 0 and 0 <= clip_s < 3600):
             raise Rejected("The simulated engine needs a speed and a batch above 0, and a clip_s below 3600.")
         self._speed, self._batch, self._clip_s = speed, batch, clip_s
         self._fail, self._mute, self._poison = fail, mute, poison
+        self._leak_mb, self._leaked = leak_mb, list[bytearray]()
         self.fingerprint = f"tones-2-{clip_s:g}"
 
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
@@ -59,6 +62,8 @@ class Simulated:
         self, batch: Sequence[Utterance], stop: Callable[[], bool]
     ) -> Iterator[tuple[int, Speech | SpeechFailure]]:
         """What a micro-batch was doing when `stop` became true is lost, as on a card."""
+        if self._leak_mb:
+            self._leaked.append(bytearray(b"\1") * (self._leak_mb * 2**20))
         for start in range(0, len(batch), self._batch):
             results = [self._speak(utterance) for utterance in batch[start : start + self._batch]]
             seconds = sum(result.audio.seconds for result in results if isinstance(result, Speech))

@@ -1,13 +1,14 @@
 """Celery as the farm uses it: doorbells on direct queues, no results, no retries, no events."""
 
 import ssl
+from pathlib import Path
 from typing import Any
 
 import redis
 from celery import Celery
 from kombu.transport.redis import Channel, Transport
 
-from farm.storage.transfer import only
+from farm.storage.transfer import pinned
 
 TRANSPORT: dict[str, Any] = {
     "visibility_timeout": 3600,  # far beyond a batch; the claim drops what is delivered twice all the same
@@ -23,7 +24,7 @@ class PinnedConnection(redis.SSLConnection):
     """Trusts the certificate in `ssl_ca_certs` alone; redis-py trusts the system's authorities, too."""
 
     def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
-        return only(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
+        return pinned(Path(self.ca_certs)).wrap_socket(sock, server_hostname=self.host)
 
 
 class PinnedChannel(Channel):
@@ -75,8 +76,10 @@ def encryption(broker_url: str, ca_file: str) -> dict[str, Any]:
     proven = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": not ca_file}
     if not ca_file:
         return {"broker_use_ssl": proven}
-    pinned = {"broker_transport": "tasks.app:PinnedTransport"}
-    return {"broker_use_ssl": {**proven, "ssl_ca_certs": ca_file}, **pinned}
+    return {
+        "broker_use_ssl": {**proven, "ssl_ca_certs": ca_file},
+        "broker_transport": "tasks.app:PinnedTransport",
+    }
 
 
 def consume(app: Celery, name: str, queues: list[str], processes: int, log_level: str) -> list[str]:

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any, Self
 
@@ -126,11 +124,3 @@ def refusal(answer: urllib3.BaseHTTPResponse) -> FarmError:
     except (ValueError, KeyError, TypeError):
         return Transient("The farm's address answers HTTP {status}.", status=answer.status)
     return ANSWERS.get(answer.status, Transient)("{reason}", reason=reason)
-
-
-def version() -> str:
-    """Of the farm's code that this process runs."""
-    try:
-        return installed_version("voicefarm")
-    except PackageNotFoundError:
-        return ""

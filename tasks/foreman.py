@@ -15,10 +15,10 @@ from celery.worker import state as celery_state
 
 from farm import cards
 from farm.errors import FarmError, Rejected
-from farm.machine import REVOKED, STOPPED
+from farm.machine import REVOKED, STOPPED, version
 from farm.protocol import PROTOCOL
 from farm.settings import Settings
-from tasks.client import FarmClient, Orders, Revoked, version
+from tasks.client import FarmClient, Orders, Revoked
 from tasks.flags import MIB, Engine, Flags, resident_mib
 from tasks.spool import NoRoom, check_room, free_bytes
 

@@ -1,5 +1,6 @@
 """Render jobs for tests that speak: rows that wait, and a way through the real API with a door in it."""
 
+import json
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 import models
 from dashboard.belongings import Belongings
@@ -54,11 +56,16 @@ def enrolled(session: Session, name: str = "w1", *, local: bool = False) -> str:
 
 
 class Door:
-    """In front of the worker API: what begins with one of `shut` is answered 503."""
+    """In front of the worker API: what begins with one of `shut` is answered 503.
+
+    `rung`: what answers to beats say of a doorbell that nobody hears.
+    """
 
     def __init__(self, app: Any) -> None:
         self.app = app
         self.shut: tuple[str, ...] = ()
+        self.rung: float | None = None
+        self.rung: float | None = None
         self.asked: list[str] = []
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -67,7 +74,15 @@ class Door:
         if path.startswith(self.shut or ("\0",)):
             start_response("503 Service Unavailable", [("Content-Type", "application/json")])
             return [b'{"error": "It is away."}']
+        if self.rung is not None and path.endswith("/beat"):
+            return self.answered(environ, start_response)
         return self.app(environ, start_response)  # type: ignore[no-any-return]
+
+    def answered(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        content, status, _ = run_wsgi_app(self.app, environ)
+        answer = json.dumps({**json.loads(b"".join(content)), "rung": self.rung}).encode()
+        start_response(status, [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+        return [answer]
 
 
 @contextmanager

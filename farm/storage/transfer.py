@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from farm import tls
 from farm.errors import FarmError, Forbidden, Rejected, ServiceDown, Transient
 from farm.storage import Upload
 from farm.storage.disk import opened
@@ -21,19 +22,15 @@ def trusting(ca_file: str) -> dict[str, Any]:
 
     Raises Rejected when the file is not a certificate.
     """
-    return {"ssl_context": only(ca_file), "assert_hostname": False} if ca_file else {}
+    return {"ssl_context": pinned(Path(ca_file)), "assert_hostname": False} if ca_file else {}
 
 
-def only(ca_file: str) -> ssl.SSLContext:
-    """Knows no other authority: the system's, with host names unchecked, would let anyone in."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it may be a certificate that another one signed
+def pinned(ca_file: Path) -> ssl.SSLContext:
+    """Raises Rejected when the file is not a certificate."""
     try:
-        context.load_verify_locations(ca_file)
-    except (OSError, ssl.SSLError) as e:
-        raise Rejected("{file} is not a certificate: {reason}.", file=ca_file, reason=str(e)) from e
-    return context
+        return tls.client_context(ca_file)
+    except (OSError, ValueError) as e:
+        raise Rejected("{file} is not a certificate: {reason}.", file=str(ca_file), reason=str(e)) from e
 
 
 def connections(ca_file: str = "") -> urllib3.PoolManager:
