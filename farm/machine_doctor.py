@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 import urllib3
 
-from farm import doctor
+from farm import doctor, tls
 from farm.addresses import is_loopback
 from farm.api_client import ApiClient, reason_of
 from farm.cards import reading
@@ -25,7 +26,7 @@ from farm.machine import Papers, version
 from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.settings import Settings
 from farm.storage import Upload
-from farm.storage.transfer import connections, only, upload
+from farm.storage.transfer import connections, upload
 from farm.supervisor import holder
 
 SKEW_S = 60.0
@@ -195,7 +196,7 @@ class PinnedConnection(redis.SSLConnection):
     """Trusts the certificate in `ssl_ca_certs` alone; redis-py trusts the system's authorities as well."""
 
     def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        return only(self.ca_certs).wrap_socket(sock, server_hostname=self.host)
+        return tls.client_context(Path(self.ca_certs)).wrap_socket(sock, server_hostname=self.host)
 
 
 def pinned(papers: Papers) -> dict[str, Any]:
