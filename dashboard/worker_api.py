@@ -187,25 +187,17 @@ def probe() -> dict[str, Any]:
     store, name = store_for(worker), f"{joining.PROBES}/worker-{worker.id}"
     upload = store.upload_url(name, PROBE_BYTES, rendering.UPLOAD_EXPIRES_S)
     download = store.download_url(name, rendering.UPLOAD_EXPIRES_S)
-    return {"upload": vars(upload_by(worker, upload)), "download": by_its_road(worker, download)}
+    return {"upload": vars(upload), "download": download}
 
 
 def store_for(worker: Worker) -> Store:
     return belongings().local_store if worker.local else belongings().store
 
 
-def upload_by(worker: Worker, upload: Upload) -> Upload:
-    return replace(upload, url=by_its_road(worker, upload.url))
-
-
-def by_its_road(worker: Worker, url: str) -> str:
-    """An address of ours without our name, since another machine may reach us by another; others as they are.
-
-    Workers of protocol 1 know no such addresses.
-    """
-    own = belongings().settings.worker_api.rstrip("/")
-    relative = worker.protocol > 1 and not worker.local and url.startswith(f"{own}/store/")
-    return url.removeprefix(own) if relative else url
+def leave_for(worker: Worker, leave: Upload) -> Upload:
+    """Our addresses have no host, for each machine finds us by its own road; protocol 1 wants one."""
+    needs_host = worker.protocol < 2 and leave.url.startswith("/")
+    return replace(leave, url=belongings().settings.worker_api + leave.url) if needs_host else leave
 
 
 @bp.post("/beat")
@@ -260,7 +252,7 @@ def uploads(job_id: int) -> dict[str, Any]:
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
         leaves = rendering.uploads(session, store_for(worker), job_id, body["token"], body["sizes"])
-    return {"uploads": {segment: vars(upload_by(worker, leave)) for segment, leave in leaves.items()}}
+    return {"uploads": {segment: vars(leave_for(worker, leave)) for segment, leave in leaves.items()}}
 
 
 @bp.post("/jobs/<int:job_id>/accept")
