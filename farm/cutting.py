@@ -11,6 +11,7 @@ from farm import batching, chapters, jobs, rendering, states, turns
 from farm.batching import Waiting
 from farm.db import among
 from farm.gpu import CLASSES
+from farm.mishaps import Verdict
 from farm.round import Destination, OpenJob, Round
 from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, Segment, SegmentState
 from farm.turns import Rotation
@@ -30,7 +31,8 @@ class Cutter:
     def fill(self) -> None:
         """Keep one job more than workers waiting: shallow, so that pause and priority act at once."""
         depth = len(self.seen.crews[self.gpu_class]) + 1
-        waiting = [p for p in self.seen.projects.values() if self.seen.able_in(p, self.gpu_class)]
+        found = [self.seen.projects[project_id] for project_id in self.seen.waiting]
+        waiting = [project for project in found if self.seen.able_in(project, self.gpu_class)]
         if waiting:
             self.make_way(min(waiting, key=self.order))
         while waiting and len(self.seen.queued(self.gpu_class)) < depth:
@@ -64,7 +66,12 @@ class Cutter:
         return job.priority < first.priority or (job.priority == first.priority and new)
 
     def cut(self, project: Project, *, alone: bool = False) -> bool:
-        """Write the project's next job; False when it has nothing for the class. `alone`: no other has."""
+        """Write the project's next job; False when it has nothing for the class. `alone`: no other has.
+
+        What was tried goes first; but a doubted worker that nobody can judge shows itself on something new.
+        """
+        if Verdict.WORK in self.seen.verdicts.values():
+            return self.cut_untried(project, alone) or self.cut_tried(project)
         return self.cut_tried(project) or self.cut_untried(project, alone)
 
     def cut_tried(self, project: Project) -> bool:
@@ -193,4 +200,5 @@ def recall(session: Session, seen: Round, unwanted: Sequence[OpenJob]) -> None:
     rendering.give_back_all(session, taken, JobState.RECALLED)
     gone = {job.id for job in taken}
     seen.open = [job for job in seen.open if job.id not in gone]
+    seen.waiting |= {job.project_id for job in taken} & set(seen.projects)
     seen.rotations = turns.read(session)

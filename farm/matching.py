@@ -34,7 +34,7 @@ def unlike(worker: Worker, project: Project) -> Message | None:
     """Why its takes would not be the project's."""
     named = {"worker": worker.name, "project": project.title}
     if worker.protocol and not is_understood(worker.protocol):  # 0 has not said, nor what it speaks with
-        return Message("{worker} speaks an old protocol. Update it.", named)
+        return Message("{worker} speaks another protocol than this farm. Update it.", named)
     if worker.engine != project.engine:
         engines = {"engine": worker.engine or "?", "wanted": project.engine}
         return Message("{worker} speaks with {engine}, this project with {wanted}.", {**named, **engines})

@@ -90,14 +90,22 @@ def accept(
     judged = [judge(store, job_id, mine[r.segment], r) for r in results if r.segment in mine]
     with begin() as session:
         job = jobs.hold(session, job_id, token)
-        done = record(session, job, mine, [r for r in judged if isinstance(r, Spoken)])
-        failed = fail(session, job, [r for r in judged if isinstance(r, Unspoken)])
-        chapters.add(session, done, failed)
-        job.in_hand = [segment for segment in job.in_hand if segment not in {r.segment for r in results}]
-        doubted = weigh(session, job, mine, judged)
-        if last or doubted:
-            give_back(session, job, JobState.DONE if last else JobState.RECALLED)
-        return [result.segment for result in judged if isinstance(result, Spoken)]
+        enter(session, job, mine, judged, last=last)
+    return [result.segment for result in judged if isinstance(result, Spoken)]
+
+
+def enter(
+    session: Session, job: Job, mine: Mapping[int, Segment], judged: Sequence[Result], *, last: bool
+) -> None:
+    """Write what was judged into the books; end the job if this is its `last`, or its worker is doubted."""
+    done = record(session, job, mine, [r for r in judged if isinstance(r, Spoken)])
+    failed = fail(session, job, [r for r in judged if isinstance(r, Unspoken)])
+    chapters.add(session, done, failed)
+    told = {result.segment for result in judged}
+    job.in_hand = [segment for segment in job.in_hand if segment not in told]
+    doubted = weigh(session, job, mine, judged)
+    if last or doubted:
+        give_back(session, job, JobState.DONE if last else JobState.RECALLED)
 
 
 def weigh(session: Session, job: Job, mine: Mapping[int, Segment], judged: Sequence[Result]) -> bool:

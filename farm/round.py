@@ -71,14 +71,16 @@ class Destination:
 class Round:
     """`listeners` take from the queues, `live` (ids) are those of them that are to be given work.
 
-    `tried` are the projects that have segments which failed before, `urgent` those with segments on which a
-    worker's good name depends. `verdicts` are on the doubted workers.
+    `projects` are those that run, `waiting` those of them that have ready segments, `tried` those that have
+    some which failed before, `urgent` those with some on which a worker's good name depends. `verdicts` are
+    on the doubted workers.
     """
 
     listeners: list[Worker]
     live: set[int]
     blocked: set[Pair]
     projects: dict[int, Project]
+    waiting: set[int]
     tried: set[int]
     open: list[OpenJob]
     rotations: dict[str, Rotation]
@@ -193,18 +195,17 @@ def direct(worker: Worker) -> Destination:
 
 def look(session: Session, heard: Sequence[tuple[Worker, Desired]]) -> Round:
     """A handful of queries, however many projects, segments and workers there are."""
-    ready = Segment.state == SegmentState.READY
-    waiting = select(Segment.id).where(Segment.project_id == Project.id, ready)
-    tried = waiting.where(Segment.attempts > 0).exists()
-    statement = select(Project, tried).where(Project.state == ProjectState.RUNNING, waiting.exists())
-    statement = statement.options(load_only(*ASKED)).order_by(Project.id)
-    found = session.execute(statement).all()
+    ready = select(Segment.id).where(Segment.project_id == Project.id, Segment.state == SegmentState.READY)
+    statement = select(Project, ready.exists(), ready.where(Segment.attempts > 0).exists())
+    running = statement.where(Project.state == ProjectState.RUNNING).order_by(Project.id)
+    found = session.execute(running.options(load_only(*ASKED))).all()
     return Round(
         listeners=[worker for worker, _ in heard],
         live={worker.id for worker, desired in heard if desired == Desired.RUN},
         blocked=blocks.pairs(session),
-        projects={project.id: project for project, _ in found},
-        tried={project.id for project, was_tried in found if was_tried},
+        projects={project.id: project for project, _, _ in found},
+        waiting={project.id for project, waits, _ in found if waits},
+        tried={project.id for project, _, was_tried in found if was_tried},
         open=open_jobs(session),
         rotations=turns.read(session),
     )
