@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ import pytest
 import redis
 from sqlalchemy import select
 
-from farm import embedded_redis, workers
+from farm import embedded_redis, jobs, steering, workers
 from farm.broker import Broker, public_url, url_for, user_of
-from farm.db import Begin
+from farm.db import Begin, now
 from farm.embedded import Servers
 from farm.errors import Rejected, ServiceDown
 from farm.settings import Settings
-from farm.tables import Desired, Worker
+from farm.tables import Desired, Job, JobKind, Worker
 from farm.up import free_port
 from tasks.app import celery_app
+from tests import builders
 from tests.farms import ROOT, eventually
 
 CONSUMER = """
@@ -139,6 +141,69 @@ def test_a_worker_hears_its_doorbells_and_again_after_redis_forgot_it(begin: Beg
             ring("after the restart", "w.w1")
             eventually(lambda: "after the restart" in log.read_text())
         assert broker._redis.keys("*unacked*") == []
+
+
+@contextmanager
+def clock(servers: Servers, broker_url: str, home: Path) -> Iterator[None]:
+    environment = {
+        **os.environ,
+        "FARM_HOME": str(home),
+        "FARM_DATABASE_URL": servers.database_url,
+        "FARM_BROKER_URL": broker_url,
+    }
+    process = subprocess.Popen([sys.executable, "-m", "tasks.clock"], cwd=ROOT, env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def users(url: str) -> set[str]:
+    """The farm's at the broker."""
+    try:
+        with redis.Redis.from_url(url, decode_responses=True) as client:
+            return set(client.acl_users()) - {"default"}
+    except redis.ConnectionError:
+        return set()
+
+
+def test_the_clock_keeps_the_brokers_users_as_the_workers_are(
+    begin: Begin, servers: Servers, tmp_path: Path
+) -> None:
+    (kept, _), (revoked, _), (passing, _) = (enrol(begin, name) for name in ("kept", "revoked", "passing"))
+    everybody = {user_of(worker.id) for worker in (kept, revoked, passing)}
+    with own_redis(tmp_path) as (url, restart), clock(servers, url, tmp_path):
+        eventually(lambda: users(url) == everybody)
+        with redis.Redis.from_url(url) as admin:
+            admin.acl_deluser(user_of(kept.id))
+        eventually(lambda: users(url) == everybody)
+        restart()
+        eventually(lambda: users(url) == everybody)
+        with begin() as session:
+            steering.revoke(session, revoked.id)
+        eventually(lambda: users(url) == everybody - {user_of(revoked.id)})
+        with begin() as session:
+            away = workers.find(session, passing.id)
+            away.ephemeral, away.created_at = True, now - timedelta(hours=1)
+        eventually(lambda: users(url) == {user_of(kept.id)})
+    with begin() as session:
+        assert {worker.name for worker in workers.everyone(session)} == {"kept", "revoked"}
+
+
+def test_the_clock_ticks_on_where_no_users_can_be_made(
+    begin: Begin, servers: Servers, tmp_path: Path
+) -> None:
+    enrol(begin, "w1")
+    with begin() as session:
+        job = jobs.write(session, JobKind.IMPORT, builders.project(session).id)
+    with own_redis(tmp_path, '--rename-command ACL ""') as (url, _), clock(servers, url, tmp_path):
+
+        def is_published() -> bool:
+            with begin() as session:
+                return session.get_one(Job, job.id).published_at is not None
+
+        eventually(is_published)
 
 
 FORBIDDEN = [
