@@ -49,6 +49,7 @@ def command(name: str, config: Settings) -> list[str]:
         "--workers=1",
         "--graceful-timeout=3",  # open event streams do not end by themselves
         "--no-control-socket",
+        "--config=python:dashboard.serving",
         *certified(config),
     ]
     host = bracketed(config.host)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from farm.errors import Transient
 from farm.oneshot import Request
 from farm.settings import Settings
 from tests.conftest import place
-from tests.farms import Farm, farm_up
+from tests.farms import Farm, eventually, farm_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SITE = Path(pytest.__file__).parent.parent
@@ -75,6 +76,20 @@ def test_dashboard_and_worker_api_have_the_same_key(config: Settings) -> None:
 def test_nothing_is_said_in_the_clear(config: Settings) -> None:
     for port in (config.port, config.api_port):
         assert curl(f"http://127.0.0.1:{port}/health").returncode != 0
+
+
+def test_a_machine_that_was_unplugged_in_the_middle_of_a_request_is_noticed(config: Settings) -> None:
+    for port in (config.port, config.api_port, config.broker_port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"\x16\x03\x01")
+            eventually(lambda port=port, client=client: asks(port, client.getsockname()[1]))  # type: ignore[misc]
+
+
+def asks(port: int, of: int) -> bool:
+    """Whether the kernel will ask the peer of this connection for a sign of life, by proc_net_tcp."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = {(int(row[1][-4:], 16), int(row[2][-4:], 16)): row[5] for row in rows}
+    return ends.get((port, of), "").startswith("02:")
 
 
 def test_redis_is_reached_through_its_door(farm: Farm, config: Settings) -> None:
