@@ -20,6 +20,9 @@ from farm.settings import Settings
 from farm.tables import Desired, Worker
 
 PREFIX = "farm-worker-"
+CLASSES_BEFORE = "classes_before"
+"""In a worker's profile: those it was of since it joined. It may ask there until it hears of the change; a
+refusal would end Celery."""
 COMMANDS = ("-@all", "+brpop", "+ping")
 TIMEOUT_S = 5.0
 NEWS = "broker"
@@ -125,7 +128,8 @@ def may_enter(worker: Worker) -> bool:
 
 def rules(worker: Worker) -> tuple[str, ...]:
     """What ACL SETUSER makes of the worker's user, whatever it was before."""
-    keys = (f"~{render_queue(worker.gpu_class)}", f"~{direct_queue(worker.name)}")
+    classes = (worker.gpu_class, *worker.profile.get(CLASSES_BEFORE, ()))
+    keys = (f"~{queue}" for queue in (*map(render_queue, classes), direct_queue(worker.name)))
     return ("reset", "on", f"#{worker.broker_hash}", *keys, "resetchannels", *COMMANDS)
 
 

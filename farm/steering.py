@@ -100,7 +100,7 @@ def describe(
 ) -> None:
     """Change what is given of a worker; {} as its schedule means always, no projects every one.
 
-    Of another class it takes doorbells once it has heard so and started again. Raises NotFound, Rejected.
+    Raises NotFound, Rejected.
     """
     worker = locked(session, worker_id)
     if tags is not None:
@@ -110,10 +110,16 @@ def describe(
     if schedule is not None:
         worker.schedule = schedules.checked(schedule)
     if gpu_class is not None:
-        workers.check_class(gpu_class)
-        worker.gpu_class = gpu_class
+        change_class(worker, gpu_class)
     session.flush()
     notify(session, jobs.CLOCK, broker.NEWS)
+
+
+def change_class(worker: Worker, gpu_class: str) -> None:
+    workers.check_class(gpu_class)
+    before = {*worker.profile.get(broker.CLASSES_BEFORE, ()), worker.gpu_class} - {gpu_class}
+    worker.profile = {**worker.profile, broker.CLASSES_BEFORE: sorted(before)}
+    worker.gpu_class = gpu_class
 
 
 def checked_projects(session: Session, ids: Collection[int]) -> list[int]:

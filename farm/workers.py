@@ -284,5 +284,5 @@ def benchmarked(session: Session, worker: Worker, speed: float, batch: int, peak
     """Note what a worker measured of itself when it joined; `speed` in x realtime."""
     worker.benchmark = min(speed, FASTEST)
     worker.speed = worker.speed or worker.benchmark
-    worker.profile = {"batch": batch, "peak_mib": peak_mib}
+    worker.profile = {**worker.profile, "batch": batch, "peak_mib": peak_mib}
     session.flush()

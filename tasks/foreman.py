@@ -148,7 +148,7 @@ class Foreman:
             old, new = f"render.{self.gpu_class}", f"render.{wanted}"
             log.info("this worker is of class %s now", wanted)
             self.consumer.cancel_task_queue(old)
-            self.consumer.add_task_queue(new, exchange=new, routing_key=new)
+            self.consumer.add_task_queue(new, exchange=new, routing_key=new, no_declare=True)
             self.gpu_class = wanted
 
     def is_unfit(self) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -23,7 +24,7 @@ from farm.embedded import Servers
 from farm.errors import Rejected, ServiceDown
 from farm.settings import Settings
 from farm.tables import Desired, Job, JobKind, Worker
-from farm.up import free_port
+from farm.up import enrolled, free_port
 from tasks.app import celery_app
 from tests import builders
 from tests.farms import ROOT, eventually
@@ -342,18 +343,18 @@ def test_reconciling_what_is_as_it_should_be_asks_for_the_users_once(
     assert asked() == before + 1
 
 
-def test_a_worker_of_another_class_takes_from_that_classes_queue(
+def test_a_worker_whose_class_is_changed_is_not_refused_before_it_can_know(
     begin: Begin, servers: Servers, broker: Broker
 ) -> None:
     worker, password = enrol(begin, "w1")
     broker.reconcile(everyone(begin))
     with begin() as session:
-        workers.find(session, worker.id).gpu_class = "12g"
+        steering.describe(session, worker.id, gpu_class="12g")
     broker.reconcile(everyone(begin))
     with client_of(servers, worker, password) as client:
-        assert client.brpop(["render.12g"], timeout=0.01) is None
+        assert client.brpop(["render.12g", "render.cpu", "w.w1"], timeout=0.01) is None
         with pytest.raises(redis.exceptions.NoPermissionError):
-            client.brpop(["render.cpu"], timeout=0.01)
+            client.brpop(["render.24g"], timeout=0.01)
 
 
 def test_one_who_joins_while_users_are_compared_is_kept(
@@ -407,3 +408,24 @@ def test_redis_in_clear_on_a_network_is_refused_unless_asked_for_by_name() -> No
     encrypted = replace(config, broker_url="rediss://admin:x@10.0.0.2:6379/0")
     assert public_url(encrypted) == encrypted.broker_url
     assert public_url(settings_of("redis://:x@127.0.0.1:1/0")), "workers on this host need no TLS"
+
+
+def test_the_worker_beside_the_farm_has_a_user_of_its_own(
+    begin: Begin, servers: Servers, admin: redis.Redis, tmp_path: Path
+) -> None:
+    config = settings_of(servers.broker_url, database_url=servers.database_url, home=tmp_path)
+    own = enrolled(config)
+    with redis.Redis.from_url(own.broker_url) as client:
+        assert client.ping()
+    assert urlsplit(own.broker_url).username in admin.acl_users()
+    assert enrolled(own) == own, "one that was given its secret is not enrolled anew"
+
+
+def test_where_no_users_can_be_made_the_worker_beside_the_farm_uses_the_farms(
+    begin: Begin, servers: Servers, tmp_path: Path
+) -> None:
+    with own_redis(tmp_path, '--rename-command ACL ""') as (url, _):
+        eventually(lambda: embedded_redis.answers(url))
+        own = enrolled(settings_of(url, database_url=servers.database_url, home=tmp_path))
+    assert own.broker_url == url
+    assert own.worker_secret
