@@ -1,6 +1,8 @@
 """Workers: the cards of all, one with its settings and failures, the line that adds another."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from urllib.parse import urlsplit
 
 from flask import Blueprint, render_template, request
@@ -9,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from dashboard.belongings import belongings
 from farm import joining, projects, roster, wheel
 from farm.addresses import is_loopback
+from farm.errors import Rejected
 from farm.gpu import CLASSES
 from farm.roster import Standing
 from farm.settings import Settings
@@ -22,9 +25,12 @@ EVER = datetime.min.replace(tzinfo=UTC)
 ENDED = (ProjectState.FINISHED, ProjectState.CANCELLED)
 
 
+@cache
 def version() -> str:
-    """Of the code that this farm gives to machines that join."""
-    return wheel.build().version
+    """Of the code that machines get here; "" where none can be given."""
+    with suppress(Rejected):
+        return wheel.build().version
+    return ""
 
 
 @bp.get("/workers")
@@ -64,7 +70,8 @@ def new() -> ResponseReturnValue:
     config = belongings().settings
     with belongings().begin() as session:
         tokens = joining.tokens(session)
-        arrived = roster.seen(session, called(roster.standings(session), awaited, since))
+        everyone = roster.standings(session) if awaited else []
+        arrived = roster.seen(session, called(everyone, awaited, since))
         taken = set(roster.names(session).values())
         tags = roster.tags(session)
         choice = choosable(projects.listed(session), [])
@@ -95,9 +102,7 @@ def moment(text: str) -> datetime:
 def called(everyone: list[Standing], name: str, since: datetime) -> list[Standing]:
     """Those that a token of that name let in: of several cards or machines it numbers the workers."""
     return [
-        it
-        for it in everyone
-        if name and f"{it.worker.name}-".startswith(f"{name}-") and it.worker.created_at >= since
+        it for it in everyone if f"{it.worker.name}-".startswith(f"{name}-") and it.worker.created_at >= since
     ]
 
 
