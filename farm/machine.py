@@ -20,6 +20,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 STOPPED, REVOKED = 0, 3
 """Exit statuses by which a worker says that the farm wants it no more, for now or for good."""
 
+DISMISSED = frozenset({STOPPED, REVOKED})
+
 PREFIX = "worker-"
 """Of the names of their processes."""
 
@@ -74,7 +76,7 @@ class Papers:
             [sys.executable, "-m", "tasks.render"],
             self.environment(config),
             stop_timeout_s=STOP_S,
-            done_statuses=frozenset({STOPPED, REVOKED}),
+            done_statuses=DISMISSED,
         )
 
 

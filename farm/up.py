@@ -20,6 +20,7 @@ from farm.broker import Broker, as_user
 from farm.db import beginner
 from farm.dispatch import abandon
 from farm.errors import Conflict, Rejected, ServiceDown
+from farm.machine import DISMISSED
 from farm.processes import Process
 from farm.schema import migrate
 from farm.service_user import write_private
@@ -84,8 +85,10 @@ def process(name: str, config: Settings) -> Process:
     if name == "render":
         config = beside(config)
     environment = {**inherited_environment(), **config.environment()}
-    stop_s = STOP_RENDERING_S if name == "render" else Process.stop_timeout_s
-    return Process(name, command(name, config), environment, stop_timeout_s=stop_s, ready=probe(name, config))
+    kept = Process(name, command(name, config), environment, ready=probe(name, config))
+    if name == "render":
+        return replace(kept, stop_timeout_s=STOP_RENDERING_S, done_statuses=DISMISSED)
+    return kept
 
 
 def beside(config: Settings) -> Settings:
