@@ -11,6 +11,7 @@ from farm.db import among
 from farm.gpu import CLASSES
 from farm.matching import misfit
 from farm.messages import Message
+from farm.protocol import direct_queue
 from farm.tables import (
     Desired,
     Job,
@@ -57,7 +58,7 @@ def refusal(session: Session, worker: Worker, job: Job) -> Message | None:
         return Message("{project} is not running.", named)
     if workers.wanted_now(session, worker)[0] != Desired.RUN:
         return Message("{worker} is not to work now.", named)
-    if mishaps.is_doubted(worker) and job.queue != jobs.direct_queue(worker.name):
+    if mishaps.is_doubted(worker) and job.queue != direct_queue(worker.name):
         return Message("{worker} failed too much of late: others try what it failed first.", named)
     if project.most_workers is not None and others_at(session, worker, project) >= project.most_workers:
         return Message("{project} has as many workers as it may have at once.", named)

@@ -12,6 +12,7 @@ from farm.cutting import Cutter, recall
 from farm.db import Begin, among
 from farm.matching import can_serve
 from farm.mishaps import Verdict
+from farm.protocol import direct_queue
 from farm.round import OpenJob, Round, look
 from farm.tables import Job, JobKind, JobState, Project, Segment, Worker, WorkerState
 from farm.workers import listening
@@ -48,7 +49,7 @@ def expire(session: Session, times: jobs.Times, listeners: list[Worker]) -> None
     """End jobs whose lease ran out or that nobody claimed, and put their work back."""
     idle = [worker for worker in listeners if worker.state == WorkerState.READY]
     queues = {jobs.render_queue(worker.gpu_class) for worker in idle}
-    for job in jobs.overdue(session, times, queues | {jobs.direct_queue(worker.name) for worker in idle}):
+    for job in jobs.overdue(session, times, queues | {direct_queue(worker.name) for worker in idle}):
         log.warning("job %s (%s, attempt %s) expired while %s", job.id, job.kind, job.attempt, job.state)
         if job.state == JobState.RUNNING:
             tally.add(session, tally.LEASES_EXPIRED)
@@ -96,7 +97,7 @@ def recall_unfit(session: Session, seen: Round) -> None:
     """Take back what a worker has that may not have it any more, and what waits where nobody listens."""
     by_id = {worker.id: worker for worker in seen.listeners}
     crewed = {jobs.render_queue(by_id[id].gpu_class) for id in seen.live}
-    crewed |= {jobs.direct_queue(by_id[id].name) for id in seen.live}
+    crewed |= {direct_queue(by_id[id].name) for id in seen.live}
     stranded = [job for job in seen.open if job.is_queued and job.queue not in crewed]
     unfit = [job for job in seen.open if job.worker_id in by_id and not fits(seen, job, by_id[job.worker_id])]
     recall(session, seen, [*stranded, *unfit])

@@ -40,11 +40,6 @@ def render_queue(gpu_class: str) -> str:
     return f"render.{gpu_class}"
 
 
-def direct_queue(worker_name: str) -> str:
-    """Of work that is for one worker alone."""
-    return f"w.{worker_name}"
-
-
 def write(
     session: Session,
     kind: JobKind,

@@ -11,6 +11,7 @@ from farm import blocks, jobs, turns
 from farm.gpu import CLASSES
 from farm.matching import Pair, can_serve
 from farm.mishaps import Verdict
+from farm.protocol import direct_queue
 from farm.tables import (
     Desired,
     Job,
@@ -94,7 +95,7 @@ class Round:
         self.queues = {
             gpu_class: {
                 jobs.render_queue(gpu_class),
-                *(jobs.direct_queue(worker.name) for worker in audience),
+                *(direct_queue(worker.name) for worker in audience),
             }
             for gpu_class, audience in self.audiences.items()
         }
@@ -164,7 +165,7 @@ class Round:
         """Those of `able` with no job in their own queue, idle ones first, as the project's limit allows."""
         taken = {job.queue for job in self.open if job.is_queued}
         allowed = self.within_limit(project, able)
-        free = [worker for worker in allowed if jobs.direct_queue(worker.name) not in taken]
+        free = [worker for worker in allowed if direct_queue(worker.name) not in taken]
         load = Counter(job.worker_id for job in self.open)
         return sorted(free, key=lambda w: (w.state != WorkerState.READY, load[w.id], w.id))
 
@@ -177,7 +178,7 @@ class Round:
             return []
         queues = {job.queue for job in mine if job.is_queued}
         on = {job.worker_id for job in mine} | {
-            worker.id for worker in self.listeners if jobs.direct_queue(worker.name) in queues
+            worker.id for worker in self.listeners if direct_queue(worker.name) in queues
         }
         full = len(on - {None}) >= project.most_workers
         return [worker for worker in able if worker.id in on or not full]
@@ -190,7 +191,7 @@ def kind_of(worker: Worker) -> object:
 
 
 def direct(worker: Worker) -> Destination:
-    return Destination(jobs.direct_queue(worker.name), (worker,))
+    return Destination(direct_queue(worker.name), (worker,))
 
 
 def look(session: Session, heard: Sequence[tuple[Worker, Desired]]) -> Round:

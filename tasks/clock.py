@@ -16,6 +16,7 @@ from farm.dispatch import Plan, tick
 from farm.errors import FarmError
 from farm.jobs import CLOCK, HOUSE, Times
 from farm.settings import Settings, settings
+from farm.shortening import shorten_stranded
 from farm.storage.opening import store_of
 from farm.sweep import sweep_orphans
 from farm.tables import Worker
@@ -27,6 +28,7 @@ LOCK = 0x766F696365  # one clock a database
 AWAY_S = 1.0
 WORKERS_EVERY_S = 5.0
 SWEEP_EVERY_S = 3600.0
+SHORTEN_EVERY_S = 5.0
 TASKS = {HOUSE: "tasks.house.work"}
 RENDER_TASK = "tasks.render.speak"
 
@@ -54,15 +56,24 @@ class Clock:
                 time.sleep(AWAY_S)
 
     def keep_ticking(self, connection: psycopg.Connection) -> None:
+        shortened = 0.0
         while True:
             try:
                 tick(self.begin, self.publish, self.plan)
+                if time.monotonic() - shortened > SHORTEN_EVERY_S:
+                    self.shorten()
+                    shortened = time.monotonic()
             except (FarmError, OperationalError) as e:
                 log.warning("a tick failed and is tried again: %s", e)
                 time.sleep(AWAY_S)
             for heard in connection.notifies(timeout=self.config.tick_s, stop_after=1):
                 if heard.payload == NEWS:
                     self.stirred.set()
+
+    def shorten(self) -> None:
+        with self.begin() as session:
+            for project_id in shorten_stranded(session):
+                log.info("project %s lost its last card; it is cut anew for those that are there", project_id)
 
     def publish(self, queue: str, job_id: int, token: str) -> None:
         name = TASKS.get(queue, RENDER_TASK)

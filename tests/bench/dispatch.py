@@ -14,6 +14,7 @@ from farm.batching import MOST_SEGMENTS
 from farm.db import Begin, beginner
 from farm.dispatch import Plan, tick
 from farm.jobs import Times
+from farm.protocol import direct_queue
 from farm.tables import Job, JobState, Project, Segment, SegmentState, Worker
 from tests.bench import rows
 from tests.bench.figures import Figure
@@ -99,7 +100,7 @@ def turns(begin: Begin, rung: dict[str, deque[tuple[int, str]]], claims_ms: list
     for worker in cycle(crew):
         with begin() as session:
             end_job(session, worker)
-        queues = (jobs.direct_queue(worker.name), jobs.render_queue(worker.gpu_class))
+        queues = (direct_queue(worker.name), jobs.render_queue(worker.gpu_class))
         offer = next((rung[queue].popleft() for queue in queues if rung.get(queue)), None)
         assert offer is not None, f"nothing was dispatched for {worker.name}"
         since = time.monotonic()
