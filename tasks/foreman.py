@@ -80,6 +80,7 @@ class Foreman:
     def beat(self) -> None:
         report = self.report()
         if not report["fingerprint"] and not report["facts"].get("trouble"):
+            self.deaf_since = time.monotonic()
             return  # its first engine is being loaded
         try:
             self.heed(self.client.beat(report))

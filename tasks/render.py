@@ -59,6 +59,7 @@ class Child:
         self.trouble = ""
         self.usual_mib: int | None = None  # what it holds after its first job
         self.said = ""
+        self.telling = threading.Lock()
 
     def load(self) -> None:
         """Only here is an engine ever loaded: CUDA does not survive a fork."""
@@ -113,9 +114,9 @@ class Child:
 
     def tell(self) -> None:
         """Write what the parent reports of us, whole or not at all: it may be reading."""
-        said = json.dumps({**self.identity(), "facts": self.facts()})
-        if said != self.said:
-            with suppress(OSError):  # a full disk: the parent finds that out itself
+        with self.telling, suppress(OSError):  # a full disk: the parent finds that out itself
+            said = json.dumps({**self.identity(), "facts": self.facts()})
+            if said != self.said:
                 written = told.with_suffix(".new")
                 written.write_text(said)
                 written.replace(told)

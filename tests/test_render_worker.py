@@ -60,8 +60,8 @@ class Bench:
         self.stack.callback(stop, process)
         return process
 
-    def start(self, engine: str, **also: Any) -> subprocess.Popen[bytes]:
-        """The worker, once it is ready."""
+    def start(self, engine: str, state: str = "ready", **also: Any) -> subprocess.Popen[bytes]:
+        """The worker, once it reports this state."""
         with self.begin() as session:
             secret = speech.enrolled(session)
             worker = session.query(Worker).one()
@@ -80,7 +80,7 @@ class Bench:
         config.home.mkdir(exist_ok=True)
         self.process = self.run("tasks.render", config, "said.txt")
         eventually(lambda: self.worker().last_seen is not None)
-        eventually(lambda: self.worker().state == "ready")
+        eventually(lambda: self.worker().state == state)
         return self.process
 
     @property
@@ -280,3 +280,18 @@ def test_a_worker_that_hears_no_doorbells_is_started_anew(bench: Bench) -> None:
     process = bench.start(QUICK)
     bench.door.rung = 1.0
     assert process.wait(100) == DEAF
+
+
+def test_an_engine_that_cannot_be_loaded_is_reported(bench: Bench) -> None:
+    bench.start("simulated:batch=0", state="error")
+    assert "above 0" in bench.worker().facts["trouble"]
+
+
+def test_a_worker_whose_class_a_person_changed_hears_its_new_queue(bench: Bench) -> None:
+    bench.start(QUICK)
+    with bench.begin() as session:
+        session.query(Worker).one().gpu_class = "12g"
+    bench.book(20)
+    eventually(lambda: bench.states() == {"done": 20})
+    with bench.begin() as session:
+        assert set(session.scalars(select(Job.queue).where(Job.kind == "render"))) == {"render.12g"}

@@ -22,7 +22,7 @@ from farm.engine import Speech, Utterance, VoicePrint
 from farm.errors import FarmError
 from farm.protocol import PROTOCOL
 from tasks.client import FarmClient
-from tasks.speaking import MOST_TOGETHER
+from tasks.delivery import MOST_TOGETHER
 
 SPEED = 5.7
 RENEW_S = 15.0
