@@ -45,7 +45,7 @@ NUMBERS = (
     *("vram_used_mib", "vram_total_mib", "utilisation", "celsius", "watts"),
     *("speed_now", "rss_mib", "spooled_mib"),
 )
-WORDS = ("step", "host", "gpu")
+WORDS = ("step", "host", "gpu", "trouble")
 LONGEST_WORD = 200  # characters of what a worker says of itself
 LARGEST_NUMBER = 1e9
 
@@ -180,6 +180,8 @@ def why(worker: Worker, word: str, at: datetime) -> Message:
     """What keeps it from work, else what its word means."""
     if word == "error" and workers.is_stranger(worker):
         return workers.stranger(worker)
+    if word == "error" and (trouble := words(worker.facts.get("trouble"))):
+        return Message("It cannot work: {trouble}", {"trouble": trouble})
     reason = workers.wanted(worker, at)[2] if word in KEPT else None
     return reason or SAYS[word]
 

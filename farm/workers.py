@@ -148,13 +148,18 @@ def beat(session: Session, worker: Worker, report: Beat, address: str = "") -> W
         "fingerprint": report.fingerprint,
         "protocol": report.protocol,
         "version": report.version,
-        "facts": dict(report.facts),
+        "facts": {**card_of(worker), **report.facts},
         "address": address,
         "last_seen": now,
     }
     statement = update(Worker).where(Worker.id == worker.id).values(**values).returning(Worker, now)
     told = session.execute(statement.execution_options(populate_existing=True)).one()
     return wanted(*told)
+
+
+def card_of(worker: Worker) -> dict[str, Any]:
+    """What the machine said of the card when it joined; beats tell of its use only."""
+    return {name: worker.facts[name] for name in ("gpu", "vram_total_mib") if name in worker.facts}
 
 
 def unheard_s(session: Session, worker: Worker) -> float | None:

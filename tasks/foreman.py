@@ -200,7 +200,9 @@ class Foreman:
             "state": self.state(),
             "protocol": PROTOCOL,
             "version": version(),
-            "facts": {name: value for name, value in self.facts(said.get("facts", {})).items() if value},
+            "facts": {
+                name: value for name, value in self.facts(said.get("facts", {})).items() if value is not None
+            },
         }
 
     def facts(self, said: Mapping[str, Any]) -> dict[str, Any]:

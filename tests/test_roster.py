@@ -6,12 +6,14 @@ from builders import chapter, project
 from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
-from farm import roster, schedule
+from farm import roster, schedule, workers
 from farm.db import Begin, now
 from farm.errors import NotFound
 from farm.messages import Message
+from farm.protocol import PROTOCOL
 from farm.roster import Seen
-from farm.tables import Mishap, Segment, Take, Worker
+from farm.tables import Mishap, Segment, Take, Worker, WorkerState
+from farm.workers import Beat
 
 
 def book(session: Session) -> int:
@@ -167,3 +169,24 @@ def test_a_worker_without_a_single_fact_is_shown(begin: Begin) -> None:
     assert found.word == "held"
     assert found.speed is None
     assert roster.SAYS.keys() >= set(roster.ORDER) - {"held"}
+
+
+def test_what_keeps_a_worker_from_work_is_said_in_its_own_words(begin: Begin) -> None:
+    with begin() as session:
+        crews.worker(session, "full", "error", "12g", {"trouble": "The disk is {full}."})
+        assert str(seen(session)["full"].why) == "It cannot work: The disk is {full}."
+
+
+def test_beats_that_tell_of_a_cards_use_do_not_forget_its_name(begin: Begin) -> None:
+    with begin() as session:
+        secret = workers.enrol(session, "w", "12g", local=False)
+        worker = workers.known(session, secret)
+        worker.facts = {"gpu": "RTX 3060", "vram_total_mib": 12288, "step": "old"}
+        workers.beat(session, worker, Beat(WorkerState.READY, "preview", "f", PROTOCOL, {"celsius": 50}))
+        facts = roster.one(session, worker.id).facts
+    assert (facts["gpu"], facts["vram_total_mib"], facts["celsius"], facts["step"]) == (
+        "RTX 3060",
+        12288,
+        50,
+        "",
+    )

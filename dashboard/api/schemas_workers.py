@@ -50,6 +50,7 @@ class Facts(Strict):
     step = string(metadata={"description": "What it does while it joins"})
     host = string()
     gpu = string()
+    trouble = string(metadata={"description": "What keeps it from work, in its own words"})
     vram_used_mib = real(**MAYBE)
     vram_total_mib = real(**MAYBE)
     utilisation = real(metadata={"description": "0 to 1"}, **MAYBE)
