@@ -13,11 +13,12 @@ from farm.dispatch import Plan, tick
 from farm.gpu import CLASSES
 from farm.jobs import Times
 from farm.messages import Message
+from farm.protocol import direct_queue
 from farm.rendering import Spoken, Unspoken
 from farm.tables import Chapter, Job, JobState, Project, Segment, Worker
 from tests import builders
 
-PLAN = Plan(Times(), batch_s=30, house_depth=0)
+PLAN = Plan(Times(lease_s=3600.0, unclaimed_s=3600.0), batch_s=30, house_depth=0)
 
 
 def fp16(book: Project, longest: float = 100) -> Project:
@@ -48,7 +49,7 @@ class Desk:
         """What a worker gets from its two queues; refused and stale messages are dropped as a worker does."""
         with self.begin() as session:
             worker = session.get_one(Worker, worker_id)
-        for queue in (jobs.direct_queue(worker.name), jobs.render_queue(worker.gpu_class)):
+        for queue in (direct_queue(worker.name), jobs.render_queue(worker.gpu_class)):
             while self.queues[queue]:
                 claimed = self.claim(worker_id, *self.queues[queue].popleft())
                 if isinstance(claimed, Job):
@@ -70,8 +71,9 @@ class Desk:
         """As a worker that speaks all it has but the segments `failing`, in order; the store is left out."""
         with self.begin() as session:
             mine = {segment.id: segment for segment in rendering.leased(session, job)}
+            speed = session.scalar(select(Worker.speed).where(Worker.id == job.worker_id)) or 1.0
             results = [
-                Unspoken(id, kind, "broke") if id in failing else Spoken(id, 1, "0" * 64, 2.0, 0.1, 0)
+                Unspoken(id, kind, "broke") if id in failing else Spoken(id, 1, "0" * 64, 2.0, 2.0 / speed, 0)
                 for id in mine
             ]
             rendering.enter(session, jobs.hold(session, job.id, job.token), mine, results, last=last)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, insert, literal, select, text, true, update
+from sqlalchemy import BigInteger, cast, func, insert, literal, select, text, true, update
 from sqlalchemy.orm import Session
 
 from farm import workers
@@ -60,7 +60,7 @@ def fill(session: Session, length: float) -> None:
         Segment.project_id: Chapter.project_id,
         Segment.chapter_id: Chapter.id,
         Segment.position: at.c.at,
-        Segment.rank: Chapter.position * RANKS + at.c.at,
+        Segment.rank: cast(Chapter.position, BigInteger) * RANKS + at.c.at,
         Segment.role: literal("narrator"),
         Segment.language: literal("zh"),
         Segment.display: literal(SENTENCE),
