@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import urllib3
@@ -16,6 +17,7 @@ ANSWERS: Mapping[int, type[FarmError]] = {
     409: Conflict,
     422: Rejected,
 }
+OUT_OF_DATE = ("certificate is not yet valid", "certificate has expired")  # OpenSSL's words
 LARGEST_ANSWER = 1_000_000  # bytes
 
 
@@ -51,11 +53,7 @@ class ApiClient:
             content = answer.read(LARGEST_ANSWER)
             answer.release_conn()
         except urllib3.exceptions.HTTPError as e:
-            raise ServiceDown(
-                "The farm does not answer at {url}: {reason}. Is it up, and can this machine reach it?",
-                url=self.url,
-                reason=reason_of(e),
-            ) from e
+            raise silence(self.url, reason_of(e)) from e
         said = read(content)
         if answer.status == 200 and said is not None:
             return said
@@ -66,6 +64,22 @@ class ApiClient:
                 status=answer.status,
             )
         raise ANSWERS.get(answer.status, Transient)("{reason}", reason=str(said["error"])[:1000])
+
+
+def silence(url: str, reason: str) -> ServiceDown:
+    """Why there is no answer, and what to look at."""
+    if any(words in reason for words in OUT_OF_DATE):
+        return ServiceDown(
+            "By this machine's clock ({now}) the certificate at {url} is not valid. Set the clock right; if "
+            "it is, renew the certificate.",
+            now=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            url=url,
+        )
+    return ServiceDown(
+        "The farm does not answer at {url}: {reason}. Is it up, and can this machine reach it?",
+        url=url,
+        reason=reason,
+    )
 
 
 def read(content: bytes) -> dict[str, Any] | None:

@@ -65,7 +65,8 @@ def work() -> None:
 def run(config: Settings) -> None:
     """Exits with the status by which systemd knows that the farm wants none of them any more."""
     names = ", ".join(papers.name for papers in machine.some_joined(config.home))
-    say(f"At work: {names}. Ctrl-C stops; work that was begun goes back to the farm.")
+    say(f"At work: {names}. What they say goes to {config.home / 'logs'}.")
+    say("Ctrl-C stops; work that was begun goes back to the farm.")
     dismissed = machine.work(config)
     for name, status in dismissed.items():
         say(f"{name} was {'revoked: join again to come back' if status == machine.REVOKED else 'stopped'}.")

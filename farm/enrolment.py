@@ -44,7 +44,9 @@ def enrol(config: Settings, request: Request) -> list[Papers]:
     """
     if pid := holder(config.home):
         raise Conflict(
-            "This machine's workers run (process {pid}). Stop that `farm work`, or `systemctl stop {unit}`.",
+            "{home} is in use (process {pid}). Stop that `farm work`, or `systemctl stop {unit}`, or choose "
+            "another FARM_HOME.",
+            home=config.home,
             pid=pid,
             unit=systemd.NAME,
         )

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,20 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_without_a_pin(
     with serving(context) as port:
         refused = refusal(config, Request(f"https://127.0.0.1:{port}", protocol.written("", SECRET)))
     assert "certificate verify failed" in str(refused)
+
+
+def test_a_clock_that_is_far_off_is_named_as_the_reason(
+    config: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a certificate that has expired, which a clock that is years ahead makes of any."""
+    monkeypatch.setattr(tls, "LIFE", timedelta(hours=-1))
+    tls._make(tmp_path / "tls")
+    own = tls.Identity(tmp_path / "tls" / "certificate.pem", tmp_path / "tls" / "key.pem")
+    token = protocol.written(tls.pin(own.certificate.read_bytes()), SECRET)
+    with serving(tls.server_context(own)) as port:
+        refused = refusal(config, Request(f"https://127.0.0.1:{port}", token))
+    assert str(refused).startswith("By this machine's clock (2")
+    assert "Set the clock right" in str(refused)
 
 
 def test_a_token_with_a_pin_is_not_sent_in_the_clear(config: Settings) -> None:
