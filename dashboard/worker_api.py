@@ -267,6 +267,16 @@ def accept(job_id: int) -> dict[str, Any]:
     return {"done": done, **told(worker, wish)}
 
 
+@bp.post("/jobs/<int:job_id>/lose")
+def lose(job_id: int) -> dict[str, Any]:
+    """The process that spoke the job has died: what it had in hand counts an attempt."""
+    body = said(TokenSchema)
+    with belongings().begin() as session:
+        worker = mine(session, job_id, body["token"])
+        rendering.lose(session, jobs.hold(session, job_id, body["token"]))
+        return told(worker, workers.wanted_now(session, worker))
+
+
 def result_of(said: dict[str, Any]) -> Result:
     """Raises ValidationError when it is neither a take nor a failure."""
     try:

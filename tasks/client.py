@@ -105,6 +105,10 @@ class FarmClient:
         body = {"token": token, "results": list(results), "last": last}
         return Orders.of(self.post(f"jobs/{job_id}/accept", body))
 
+    def lose(self, job_id: int, token: str) -> Orders:
+        """Give up a job whose process died: what it had in hand counts an attempt."""
+        return Orders.of(self.post(f"jobs/{job_id}/lose", {"token": token}))
+
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer = self.pool.request("POST", f"{self.url}/worker/v1/{path}", body=json.dumps(body))

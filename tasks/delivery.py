@@ -174,9 +174,11 @@ class Delivery:
             reports = [spooled.report for spooled in batch]
             self.heed(self.client.accept(job.id, job.token, reports, last=last))
             job.delivered(batch)
-        if last or (job.left and not job.waiting):
-            # What was left unspoken is not given back: its lease runs out, so that a segment which kills
-            # the process it is spoken in counts an attempt.
+        is_left = job.left and not job.waiting
+        if is_left:
+            # Not given back: a segment that kills the process it is spoken in must count an attempt.
+            self.heed(self.client.lose(job.id, job.token))
+        if last or is_left:
             self._drop(job, lost=False)
         self._tell()
 

@@ -203,11 +203,11 @@ def test_a_successor_delivers_what_a_killed_process_left(scene: Scene, speaker: 
     after = scene.delivery()
     eventually(lambda: not after.jobs)
     assert scene.job_state(ended[0]) == "done"
-    assert scene.states() == {"done": 6, "leased": 2}
+    assert scene.states() == {"done": 6, "ready": 2}
+    assert scene.job_state(half[0]) == "expired"
     with scene.begin() as session:
-        still = session.get_one(Job, half[0])
-        # Its lease runs out by itself: what kills its process must count an attempt.
-        assert (still.state, sorted(still.in_hand)) == ("running", [7, 8])
+        # What kills its process must count an attempt.
+        assert [session.get_one(Segment, segment).attempts for segment in (7, 8)] == [1, 1]
     assert list(scene.root.iterdir()) == []
 
 

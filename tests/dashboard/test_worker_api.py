@@ -122,6 +122,7 @@ def test_another_workers_job_is_out_of_reach(
         "renew": {"progress": 1.0},
         "uploads": {"sizes": {"1": 10}},
         "accept": {"results": [{"segment": 1, "kind": "text", "reason": "no"}], "last": True},
+        "lose": {},
     }
     for step, body in bodies.items():
         for who, token in ((other, job[1]), (w1, "wrong")):
@@ -130,6 +131,17 @@ def test_another_workers_job_is_out_of_reach(
     with have.begin() as session:
         assert session.get_one(Job, job[0]).state == "running"
         assert {segment.state for segment in session.query(Segment)} == {"leased"}
+
+
+def test_a_job_whose_process_died_goes_back_at_once_and_counts_an_attempt(
+    api: FlaskClient, have: Belongings, w1: dict[str, str], job: tuple[int, str]
+) -> None:
+    address = claimed(api, w1, job)
+    assert api.post(f"{address}/lose", json={"token": job[1]}, headers=w1).status_code == 200
+    with have.begin() as session:
+        assert session.get_one(Job, job[0]).state == "expired"
+        told = {(segment.state, segment.attempts) for segment in session.query(Segment)}
+        assert told == {("ready", 1)}
 
 
 def test_a_take_goes_by_its_signed_address_into_the_book(
