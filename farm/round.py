@@ -196,8 +196,11 @@ def direct(worker: Worker) -> Destination:
 
 def look(session: Session, heard: Sequence[tuple[Worker, Desired]]) -> Round:
     """A handful of queries, however many projects, segments and workers there are."""
+    # The first of each: for a mere EXISTS every ready segment is hashed, unordered the table is scanned.
     ready = select(Segment.id).where(Segment.project_id == Project.id, Segment.state == SegmentState.READY)
-    statement = select(Project, ready.exists(), ready.where(Segment.attempts > 0).exists())
+    ready = ready.order_by(Segment.rank).limit(1)
+    tried = ready.where(Segment.attempts > 0)
+    statement = select(Project, ready.scalar_subquery(), tried.scalar_subquery())
     running = statement.where(Project.state == ProjectState.RUNNING).order_by(Project.id)
     found = session.execute(running.options(load_only(*ASKED))).all()
     return Round(
@@ -205,8 +208,8 @@ def look(session: Session, heard: Sequence[tuple[Worker, Desired]]) -> Round:
         live={worker.id for worker, desired in heard if desired == Desired.RUN},
         blocked=blocks.pairs(session),
         projects={project.id: project for project, _, _ in found},
-        waiting={project.id for project, waits, _ in found if waits},
-        tried={project.id for project, _, was_tried in found if was_tried},
+        waiting={project.id for project, first, _ in found if first},
+        tried={project.id for project, _, tried in found if tried},
         open=open_jobs(session),
         rotations=turns.read(session),
     )
