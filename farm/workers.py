@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import and_, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session, load_only
 
 from farm import schedule, states
 from farm.db import now
@@ -24,6 +24,12 @@ from farm.tables import Desired, Job, JobState, Worker, WorkerState
 LOST_AFTER_S = 45.0
 SPEED_MEMORY = 0.3  # weight of the newest measurement in a worker's moving average
 FASTEST = 10_000.0  # x realtime; no worker is believed to be faster
+ASKED = (
+    *(Worker.name, Worker.state, Worker.desired, Worker.at_once, Worker.approved, Worker.hold),
+    *(Worker.engine, Worker.fingerprint, Worker.protocol, Worker.gpu_class, Worker.speed),
+    *(Worker.tags, Worker.projects, Worker.schedule, Worker.strikes),
+)
+"""What of a worker is asked in every round of the dispatcher; the rest of its row is loaded when needed."""
 LIVE = (WorkerState.READY, WorkerState.BUSY)
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 """Names are parts of queues and of the broker's patterns, where * and ? would open other workers' keys."""
@@ -268,7 +274,7 @@ def listening(session: Session) -> list[tuple[Worker, Desired]]:
     """Workers that were heard of lately and take jobs from their queues, and what is wanted of each now."""
     fresh = Worker.last_seen > now - timedelta(seconds=LOST_AFTER_S)
     statement = select(Worker, now).where(fresh, Worker.state.in_(LIVE), Worker.desired != Desired.REVOKED)
-    statement = statement.options(defer(Worker.facts), defer(Worker.profile)).order_by(Worker.id)
+    statement = statement.options(load_only(*ASKED)).order_by(Worker.id)
     return [(worker, wanted(worker, at)[0]) for worker, at in session.execute(statement)]
 
 
