@@ -31,6 +31,7 @@ class Waiting:
     length: float
     attempts: int = 0
     failed_by: frozenset[int] = frozenset()
+    chapter_id: int = 0
 
 
 def expected_seconds(length: float) -> float:

@@ -31,6 +31,9 @@ class Cutter:
     def fill(self) -> None:
         """Keep one job more than workers waiting: shallow, so that pause and priority act at once."""
         depth = len(self.seen.crews[self.gpu_class]) + 1
+        queued = self.seen.queued(self.gpu_class)
+        if len(queued) >= depth and not self.is_pressed(queued):
+            return
         found = [self.seen.projects[project_id] for project_id in self.seen.waiting]
         waiting = [project for project in found if self.seen.able_in(project, self.gpu_class)]
         if waiting:
@@ -39,6 +42,16 @@ class Cutter:
             project = min(waiting, key=self.order)
             if not self.cut(project, alone=len(waiting) == 1):
                 waiting.remove(project)
+
+    def is_pressed(self, queued: Sequence[OpenJob]) -> bool:
+        """Whether a project that has nothing in the full queue may be one that others give way to."""
+        served, lowest = {job.project_id for job in queued}, min(job.priority for job in queued)
+        others = [self.seen.projects[id] for id in self.seen.waiting - served]
+        return bool(self.seen.urgent) or any(
+            (project.priority > lowest or self.rotation.is_new(project.id))
+            and self.seen.able_in(project, self.gpu_class)
+            for project in others
+        )
 
     def order(self, project: Project) -> tuple[Any, ...]:
         """The smallest is next: by priority, then what no smaller card can do, then by turn."""
@@ -141,19 +154,19 @@ def free_segments(session: Session, project: Project, which: ColumnElement[bool]
     columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.failed_by)
     first = select(*columns, Segment.chapter_id).where(ready(project), which)
     found = [
-        (Waiting(id, key or "", length, attempts, frozenset(failed_by)), chapter)
+        Waiting(id, key or "", length, attempts, frozenset(failed_by), chapter)
         for id, key, length, attempts, failed_by, chapter in session.execute(
             first.order_by(Segment.rank).limit(most)
         )
     ]
     if not found:
         return []
-    chapters.lock(session, {chapter for _, chapter in found})
-    made = set(chapters.adopt(session, among(Segment.id, [segment.id for segment, _ in found])))
+    chapters.lock(session, {segment.chapter_id for segment in found})
+    made = set(chapters.adopt(session, among(Segment.id, [segment.id for segment in found])))
     if made:
         chapters.add(session, sorted(made), [])
-    spoken = in_hand(session, [segment.take_key for segment, _ in found])
-    return [segment for segment, _ in found if segment.id not in made and segment.take_key not in spoken]
+    spoken = in_hand(session, [segment.take_key for segment in found])
+    return [segment for segment in found if segment.id not in made and segment.take_key not in spoken]
 
 
 def in_hand(session: Session, keys: list[str]) -> set[str | None]:
@@ -181,10 +194,11 @@ def lease(
         queue=queue,
         payload={"gpu_class": gpu_class},
         cost_s=audio_s / (speed or batching.UNKNOWN_SPEED),
+        wake=False,
     )
     chosen = among(Segment.id, [segment.id for segment in batch])
     states.move(session, Segment, chosen, SegmentState.READY, SegmentState.LEASED, job_id=job.id)
-    started = Chapter.id.in_(select(Segment.chapter_id).where(rendering.held_by(job)))
+    started = among(Chapter.id, {segment.chapter_id for segment in batch})
     if states.move(session, Chapter, started, ChapterState.PLANNED, ChapterState.RENDERING):
         states.changed(session, project.id)
     return job

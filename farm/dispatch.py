@@ -114,6 +114,8 @@ def empty_outbox(begin: Begin, publish: Publish, house_depth: int) -> int:
     """Publish what is due, then note it: after a crash in between the claim drops the second doorbell."""
     with begin() as session:
         due = jobs.unpublished(session, house_depth)
+    if not due:
+        return 0
     for job_id, token, queue in due:
         publish(queue, job_id, token)
     with begin() as session:

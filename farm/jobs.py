@@ -51,8 +51,12 @@ def write(
     attempt: int = 1,
     wait_s: float = 0.0,
     cost_s: float = 0.0,
+    wake: bool = True,
 ) -> Job:
-    """Write a job into the outbox, to be published no sooner than `wait_s` from now."""
+    """Write a job into the outbox, to be published no sooner than `wait_s` from now.
+
+    The clock itself, which empties the outbox next, is not to `wake` itself.
+    """
     job = Job(
         kind=kind,
         state=JobState.QUEUED,
@@ -67,7 +71,8 @@ def write(
     )
     session.add(job)
     session.flush()
-    notify(session, CLOCK)
+    if wake:
+        notify(session, CLOCK)
     return job
 
 
@@ -177,12 +182,14 @@ def unpublished(session: Session, queue_depth: int) -> list[tuple[int, str, str]
     due = and_(Job.state == JobState.QUEUED, Job.published_at.is_(None), Job.not_before <= now)
     waiting = select(Job.id, Job.token, Job.queue).where(due)
     renders = session.execute(waiting.where(Job.queue != HOUSE).order_by(Job.id)).all()
-    underway = select(Job.id).where(Job.queue == HOUSE, Job.state.in_(OPEN), Job.published_at.is_not(None))
-    room = queue_depth - len(session.scalars(underway).all())
     # What a person waits for and what keeps render workers fed goes before what takes long.
     urgency = case((Job.kind.in_([JobKind.IMPORT, JobKind.PLAN]), 0), else_=1)
-    house = waiting.where(Job.queue == HOUSE).order_by(urgency, Job.id).limit(max(room, 0))
-    return [*renders, *session.execute(house).all()]
+    first = waiting.where(Job.queue == HOUSE).order_by(urgency, Job.id).limit(queue_depth)
+    if not (house := session.execute(first).all()):
+        return list(renders)
+    underway = select(Job.id).where(Job.queue == HOUSE, Job.state.in_(OPEN), Job.published_at.is_not(None))
+    room = max(0, queue_depth - len(session.scalars(underway).all()))
+    return [*renders, *house[:room]]
 
 
 def published(session: Session, job_ids: Sequence[int]) -> None:
