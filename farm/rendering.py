@@ -21,6 +21,7 @@ from farm.tables import Job, JobState, Segment, SegmentState, Take, Worker
 
 UPLOAD_EXPIRES_S = 900
 MOST_WORKERS = 3
+LOST = "lost"
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,11 @@ def fail(session: Session, job: Job, unspoken: Sequence[Unspoken]) -> list[int]:
 def blame(session: Session, job: Job, segment: Segment, result: Unspoken) -> bool:
     """Put a segment back for another attempt, or fail it; whether it failed for good."""
     blamed = sorted({*segment.failed_by, *([job.worker_id] if job.worker_id else [])})
+    in_company = result.kind == LOST and len(job.in_hand) > 1  # it may have been another of them
     hopeless = (
         result.kind == "text"  # the same words fail everywhere
         or segment.attempts + 1 >= jobs.MOST_ATTEMPTS
-        or len(blamed) >= MOST_WORKERS
+        or (len(blamed) >= MOST_WORKERS and not in_company)
     )
     moved = states.move(
         session,
@@ -230,7 +232,7 @@ def lose(session: Session, job: Job) -> None:
     in_hand = [segment for segment in leased(session, job) if segment.id in job.in_hand]
     chapters.lock(session, session.scalars(select(Segment.chapter_id).where(held_by(job))).all())
     reason = "The worker was lost while speaking this segment."
-    lost = [Unspoken(segment.id, "lost", reason) for segment in in_hand]
+    lost = [Unspoken(segment.id, LOST, reason) for segment in in_hand]
     weigh(session, job, {segment.id: segment for segment in in_hand}, lost[:1])
     chapters.add(session, [], fail(session, job, lost))
     give_back(session, job, JobState.EXPIRED)

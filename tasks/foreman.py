@@ -176,7 +176,9 @@ class Foreman:
 
     def check_child(self, now: float) -> None:
         loading_s = now - self.flags.since.value if self.flags.engine.value == Engine.LOADING else 0.0
-        if is_running(self.flags.pid.value):
+        if not self.flags.pid.value or has_ended(self.flags.pid.value):
+            self.consumer.call_soon(self.consumer.pool.maintain_pool)  # it looks every 5 s by itself
+        else:
             self.alive_at = now
         if now - self.alive_at > GONE_S or (self.flags.pid.value and loading_s > LOAD_S):
             self.leave(DEAF, "its child has gone, or loads for ever")
@@ -253,12 +255,12 @@ class Foreman:
         os._exit(status)
 
 
-def is_running(pid: int) -> bool:
+def has_ended(pid: int) -> bool:
+    """Whether a child is no more, or waits for its parent to notice."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return pid != 0
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def end_process(pid: int, number: signal.Signals) -> None:

@@ -16,7 +16,7 @@ from farm.jobs import Times
 from farm.messages import Message
 from farm.rendering import Spoken, Unspoken
 from farm.storage import Store
-from farm.tables import Chapter, Job, Project, Segment, Take, Worker
+from farm.tables import Chapter, Job, JobKind, Project, Segment, Take, Worker
 from tests import builders
 
 TIMES = Times()
@@ -231,3 +231,19 @@ def test_the_claimer_keeps_what_it_can_speak_in_a_batch_and_gives_back_the_rest(
         session.scalars(select(Worker)).one().speed = 1.0
     _, _, segments = claimed(begin, message)
     assert len(segments) == 13  # 30 s at realtime, 2.2 s each
+
+
+def test_an_innocent_segment_is_not_failed_for_the_company_it_was_lost_in(begin: Begin, book: int) -> None:
+    """Three workers died of its neighbour; alone, it is spoken."""
+    with begin() as session:
+        for worker in [builders.worker(session, f"w{n}") for n in (2, 3, 4)]:
+            job = jobs.write(session, JobKind.RENDER, book, queue="render.cpu")
+            states.move(session, Segment, Segment.project_id == book, "ready", "leased", job_id=job.id)
+            session.refresh(job)
+            claimed = jobs.claim(session, job.id, job.token, TIMES, worker.id)
+            assert claimed is not None
+            claimed.in_hand = list(session.scalars(select(Segment.id)))
+            session.flush()
+            rendering.lose(session, claimed)
+        tried = session.execute(select(Segment.state, Segment.attempts, func.cardinality(Segment.failed_by)))
+        assert set(tried) == {("ready", 3, 3)}
