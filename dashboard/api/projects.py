@@ -62,7 +62,7 @@ def create() -> ResponseReturnValue:
     if strangers := sorted(set(request.files) - {"files"}):
         raise Rejected("Send the files in the field “files”, not in “{name}”.", name=strangers[0])
     kept = uploads.keep(have.store, request.files.getlist("files"))
-    engine = wanted.pop("engine") or have.settings.engine
+    engine = wanted.pop("engine") or have.settings.engine.partition(":")[0]
     with have.begin() as session:
         made = projects.create(session, kept, engine=engine, owner_id=current_user.id, **wanted)
         return jsonify(snapshots.one(session, made.id)), 201

@@ -5,6 +5,7 @@ import io
 import tempfile
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from dashboard import create_app
 from dashboard.belongings import Belongings
+from dashboard.live import NAME
 from dashboard.uploads import LONGEST_NAME, safe_name
 from farm import projects
 
@@ -209,3 +212,12 @@ def test_uploads_are_limited_by_the_minute_and_say_so(script: FlaskClient) -> No
     assert statuses == [422] * 60 + [429]
     assert script.post(NEW).json["error"]  # type: ignore[index]
     assert script.get(NEW).status_code == 200
+
+
+def test_a_project_asks_for_the_farms_engine_whatever_its_options(have: Belongings, token: str) -> None:
+    app = create_app(replace(have, settings=replace(have.settings, engine="simulated:speed=9,batch=2")))
+    script = app.test_client()
+    script.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    made = send(script, (b"A lamp.", "lamp.txt"))
+    app.extensions[NAME].broadcaster.stop()
+    assert made.json["engine"] == "simulated"
