@@ -305,6 +305,18 @@ def test_a_signed_address_is_good_for_one_object_action_and_size(api: FlaskClien
     assert have.store.read("takes/b/b.1.flac", 10) == b"other"
 
 
+def test_a_take_that_is_there_is_not_replaced_by_its_address(api: FlaskClient, have: Belongings) -> None:
+    address = signed(have, "PUT", "takes/a/a.1.flac", 5)
+    assert [api.put(address, data=sent).status_code for sent in (b"first", b"first", b"later")] == [
+        204,
+        204,
+        409,
+    ]
+    assert have.store.read("takes/a/a.1.flac", 10) == b"first"
+    probe = signed(have, "PUT", "probes/worker-1", 5)
+    assert [api.put(probe, data=sent).status_code for sent in (b"first", b"later")] == [204, 204]
+
+
 @pytest.mark.parametrize(
     "path",
     [
