@@ -113,6 +113,7 @@ document.addEventListener("click", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
+for (const button of document.querySelectorAll("#add [disabled]")) button.disabled = false; // who was faster would get no line
 if (document.querySelector("[data-watched]")) {
   timer = setTimeout(watch, POLL_MS);
   addEventListener("pagehide", () => clearTimeout(timer));
