@@ -23,6 +23,7 @@ HANDLERS: Mapping[str, Callable[[Work], None]] = {
     JobKind.PUBLISH: publish.run,
 }
 FIRST_WAIT_S = 2.0
+AWAY_S = 10.0
 
 
 def run(begin: Begin, store: Store, times: jobs.Times, job_id: int, token: str) -> None:
@@ -38,20 +39,20 @@ def run(begin: Begin, store: Store, times: jobs.Times, job_id: int, token: str) 
         except LeaseLost:
             log.warning("job %s was taken away; its results are discarded", job.id)
         except FarmError as e:
-            fail(work, e.message, hopeless=not e.transient)
+            fail(work, e.message, hopeless=not e.transient, passing=e.transient)
         except Exception as e:
             said = traceback.format_exception_only(e)[-1].strip()
             fail(work, Message("This is a fault in the farm, not in your text: {error}", {"error": said}))
             raise
 
 
-def fail(work: Work, reason: Message, *, hopeless: bool = False) -> None:
+def fail(work: Work, reason: Message, *, hopeless: bool = False, passing: bool = False) -> None:
     """End a job that did not succeed: try it again later, or give it up where a person can see and act."""
     with work.begin() as session:
         held = work.hold(session)
         held.cpu_s = work.cpu_s
         jobs.end(session, held, JobState.FAILED, reason)
-        after(session, held, reason, hopeless)
+        after(session, held, reason, hopeless, passing)
 
 
 def expire(session: Session, job: Job) -> None:
@@ -65,8 +66,12 @@ def expire(session: Session, job: Job) -> None:
         jobs.again(session, job, counted=False)
 
 
-def after(session: Session, job: Job, reason: Message, hopeless: bool) -> None:
-    if not hopeless and job.attempt < jobs.MOST_ATTEMPTS:
+def after(session: Session, job: Job, reason: Message, hopeless: bool, passing: bool = False) -> None:
+    """Issue a failed job again. What is away (`passing`) comes back, and blames nobody however long it takes;
+    but for an import somebody waits, and is told."""
+    if passing and job.kind != JobKind.IMPORT:
+        jobs.again(session, job, wait_s=AWAY_S, counted=False)
+    elif not hopeless and job.attempt < jobs.MOST_ATTEMPTS:
         jobs.again(session, job, wait_s=FIRST_WAIT_S * 2 ** (job.attempt - 1))
     else:
         give_up(session, job, reason.to_json())

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from farm import chapters, claiming, house, jobs, oneshot, projects, publish, states, takes
 from farm.audio.flac import write_flac
 from farm.audio.probe import probe
-from farm.db import Begin
+from farm.db import Begin, now
 from farm.dispatch import Plan, tick
 from farm.engine import Audio
 from farm.errors import Conflict
 from farm.jobs import Times
 from farm.storage import Store
+from farm.storage.opening import open_store
 from farm.sweep import sweep_orphans
 from farm.tables import Chapter, Job, Project, Release, Segment, Take
+from farm.up import free_port
 from tests import builders
 
 PLAN = Plan(Times(), batch_s=30, house_depth=4)
@@ -207,6 +209,26 @@ def test_audio_that_the_store_lost_is_spoken_again(begin: Begin, store: Store, t
     work_off(begin, store)
     assert state_of(begin, project_id) == "running"
     speak_everything(begin, store)
+    work_off(begin, store)
+    assert state_of(begin, project_id) == "finished"
+
+
+def test_a_store_that_is_away_for_long_costs_no_chapter(
+    begin: Begin, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "farm")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    nobody = f"http://127.0.0.1:{free_port('127.0.0.1', 0, 'port')}"
+    away = open_store(f"s3://books?endpoint={nobody}", secret=b"", public_url=nobody)
+    project_id = started(begin, store, tmp_path)
+    speak_everything(begin, store)
+    for _ in range(jobs.MOST_ATTEMPTS + 1):
+        for job_id, token in ring(begin, "house"):
+            house.run(begin, away, Times(), job_id, token)
+        with begin() as session:
+            waiting = Job.state == "queued"
+            assert set(session.scalars(select(Job.attempt).where(waiting))) == {1}
+            session.execute(update(Job).where(waiting).values(not_before=now))
     work_off(begin, store)
     assert state_of(begin, project_id) == "finished"
 
