@@ -269,11 +269,11 @@ def accept(job_id: int) -> dict[str, Any]:
 
 @bp.post("/jobs/<int:job_id>/lose")
 def lose(job_id: int) -> dict[str, Any]:
-    """The process that spoke the job has died: what it had in hand counts an attempt."""
+    """The process that spoke the job has died: what it had not delivered counts an attempt."""
     body = said(TokenSchema)
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
-        rendering.lose(session, jobs.hold(session, job_id, body["token"]))
+        rendering.lose(session, jobs.hold(session, job_id, body["token"]), told=True)
         return told(worker, workers.wanted_now(session, worker))
 
 

@@ -30,6 +30,7 @@ def claim(
 ) -> Job | Message:
     """Take a render job and keep what the worker speaks in `batch_s`; the rest goes back at once.
 
+    The worker has nothing in hand before it says so: the answer may be lost on its way, and nobody is blamed.
     Or why not: the message was stale, or the worker may not do this work (the job is recalled then).
     """
     offered = jobs.offered(session, job_id, token)
@@ -45,7 +46,6 @@ def claim(
     kept = {item.id for item in batch}
     surplus = and_(Segment.job_id == job.id, ~among(Segment.id, kept))
     states.move(session, Segment, surplus, SegmentState.LEASED, SegmentState.READY, job_id=None)
-    job.in_hand = sorted(kept)
     job.cost_s = sum(batching.expected_seconds(item.length) for item in batch) / (worker.speed or 1)
     return job
 

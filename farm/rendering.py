@@ -223,16 +223,18 @@ def give_back_all(session: Session, ended: Sequence[Job], state: JobState) -> No
         jobs.end(session, job, state)
 
 
-def lose(session: Session, job: Job) -> None:
+def lose(session: Session, job: Job, *, told: bool = False) -> None:
     """Expire a job whose worker was lost: the segments it had in hand count an attempt, the others do not.
 
-    For the worker it is one strike, however much it had in hand.
+    `told` by the worker itself, it had in hand all that the job still holds. For the worker it is one strike,
+    however many they were.
     """
     session.execute(select(Job.id).where(Job.id == job.id).with_for_update())
-    in_hand = [segment for segment in leased(session, job) if segment.id in job.in_hand]
+    held = leased(session, job)
+    job.in_hand = [segment.id for segment in held if told or segment.id in job.in_hand]
     chapters.lock(session, session.scalars(select(Segment.chapter_id).where(held_by(job))).all())
     reason = "The worker was lost while speaking this segment."
-    lost = [Unspoken(segment.id, LOST, reason) for segment in in_hand]
-    weigh(session, job, {segment.id: segment for segment in in_hand}, lost[:1])
+    lost = [Unspoken(segment, LOST, reason) for segment in job.in_hand]
+    weigh(session, job, {segment.id: segment for segment in held}, lost[:1])
     chapters.add(session, [], fail(session, job, lost))
     give_back(session, job, JobState.EXPIRED)

@@ -106,7 +106,7 @@ class FarmClient:
         return Orders.of(self.post(f"jobs/{job_id}/accept", body))
 
     def lose(self, job_id: int, token: str) -> Orders:
-        """Give up a job whose process died: what it had in hand counts an attempt."""
+        """Give up a job whose process died: what it had not delivered counts an attempt."""
         return Orders.of(self.post(f"jobs/{job_id}/lose", {"token": token}))
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:

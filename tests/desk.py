@@ -79,9 +79,11 @@ class Desk:
             rendering.enter(session, jobs.hold(session, job.id, job.token), mine, results, last=last)
 
     def lose(self, job: Job) -> None:
-        """As when its worker's power was cut: the lease runs out."""
+        """As when its worker's power was cut after it said what it had in hand: the lease runs out."""
         with self.begin() as session:
-            session.execute(update(Job).where(Job.id == job.id).values(lease_until=func.now()))
+            in_hand = [segment.id for segment in rendering.leased(session, job)]
+            over = {"in_hand": in_hand, "lease_until": func.now()}
+            session.execute(update(Job).where(Job.id == job.id).values(over))
         self.ring()
 
 

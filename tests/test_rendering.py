@@ -114,6 +114,17 @@ def test_the_work_of_a_dead_worker_goes_back_to_the_pool(begin: Begin, store: St
         rendering.accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()))
 
 
+def test_a_claim_whose_answer_was_lost_blames_nobody(begin: Begin, book: int) -> None:
+    job, _, _ = claimed(begin, ring(begin)[0])
+    with begin() as session:
+        session.get_one(Job, job).lease_until = func.now()  # the worker never heard that the job is its own
+    assert ring(begin)
+    with begin() as session:
+        assert session.get_one(Job, job).state == "expired"
+        assert session.scalars(select(Segment.attempts).distinct()).all() == [0]
+        assert session.scalars(select(Worker.strikes)).one() == []
+
+
 def test_a_message_that_got_lost_is_sent_again_and_counts_no_attempt(begin: Begin, book: int) -> None:
     (first,) = ring(begin)
     with begin() as session:
