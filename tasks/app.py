@@ -6,6 +6,8 @@ from typing import Any
 
 import redis
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
 
 from farm.storage.transfer import pinned
@@ -18,6 +20,21 @@ TRANSPORT: dict[str, Any] = {
 }
 
 BARE: dict[str, Any] = {"ack_emulation": False, "priority_steps": [0]}
+
+
+AGAIN_AT_MOST_S = 4.0
+
+
+class PersistentConnection(Connection):
+    """Asks for a broker that is away every few seconds; kombu lets its pauses grow to half a minute."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        options = {"interval_max": AGAIN_AT_MOST_S, **options}
+        return super().ensure_connection(*args, **options)  # type: ignore[no-untyped-call]
+
+
+class Amqp(AMQP):  # type: ignore[misc]
+    Connection = PersistentConnection
 
 
 class PinnedConnection(redis.SSLConnection):
@@ -44,7 +61,7 @@ def celery_app(
     a doorbell that is lost on the way is rung again. `ca_file`: the certificate that alone is trusted of a rediss://
     broker; "": the system's authorities.
     """
-    app = Celery(name, broker=broker_url, set_as_current=False)
+    app = Celery(name, broker=broker_url, amqp="tasks.app:Amqp", set_as_current=False)
     app.conf.update(
         broker_transport_options={**TRANSPORT, **(BARE if bare else {})},
         broker_connection_retry_on_startup=True,
