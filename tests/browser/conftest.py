@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import scenes
 from farms import Farm, farm_up
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import text
 from visits import LAPTOP, Look, Scenes, sign_in
 from werkzeug.serving import make_server
@@ -25,6 +25,7 @@ from farm.tables import Row
 
 DATA = Path(__file__).parents[1] / "data"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
+PATIENCE_MS = 15_000  # pages that poll do so less often where they take long
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 
 
@@ -33,6 +34,7 @@ def chromium() -> Iterator[Browser]:
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.fail("There is no Chromium here. Install it: apt-get install chromium")
+    expect.set_options(PATIENCE_MS)
     with sync_playwright() as playwright:
         args = ["--no-sandbox", "--disable-gpu", *QUIET]
         browser = playwright.chromium.launch(executable_path=path, args=args)
@@ -98,7 +100,7 @@ def open_page(chromium: Browser, errors: list[str]) -> Iterator[Callable[..., Pa
 
     def opened(size: dict[str, int] = LAPTOP, **options: Any) -> Page:
         context = chromium.new_context(viewport=size, **{"locale": "en-GB", **options})  # type: ignore[arg-type]
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and errors.append(message.text))
