@@ -119,6 +119,20 @@ def consumer(url: str, name: str, log: Path) -> Iterator[None]:
         process.wait(30)
 
 
+def test_a_broker_that_has_long_been_away_is_asked_for_every_few_seconds() -> None:
+    nobody = embedded_redis.url(free_port("127.0.0.1", 0, "broker_port"), "admin")
+
+    class Enough(Exception):
+        pass
+
+    def look(error: Exception, pause_s: float) -> None:
+        assert pause_s < 5
+        raise Enough
+
+    with celery_app("clock", nobody, []).connection_for_write() as connection, pytest.raises(Enough):
+        connection.ensure_connection(look, interval_start=30)
+
+
 def test_a_worker_hears_its_doorbells_and_again_after_redis_forgot_it(begin: Begin, tmp_path: Path) -> None:
     worker, password = enrol(begin, "w1")
     log = tmp_path / "heard"

@@ -6,15 +6,17 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
-from sqlalchemy import BigInteger, and_, cast, func, select
+from sqlalchemy import BigInteger, and_, cast, exists, func, select
 
 from farm import chapters, steering
-from farm.tables import Chapter, ChapterState, Desired, Job, Segment, Take, Worker, WorkerState
+from farm.tables import Chapter, ChapterState, Desired, Job, JobKind, Segment, Take, Worker, WorkerState
 from farm.up import process
 from tasks.app import celery_app
 from tasks.client import FarmClient
@@ -27,7 +29,6 @@ from tests.s3 import s3_server
 Found = Mapping[str, float]
 
 GAP_S = 1.5
-BOOK = 600
 
 
 def a_worker(field: Field) -> str:
@@ -52,7 +53,7 @@ def is_over(field: Field, job_id: int) -> bool:
 
 
 def kill_child(field: Field, times: int) -> Found:
-    field.start_book(BOOK)
+    field.start_book()
     released = []
     for _ in range(times):
         field.pause(GAP_S)
@@ -64,7 +65,7 @@ def kill_child(field: Field, times: int) -> Found:
 
 
 def kill_worker(field: Field, times: int) -> Found:
-    field.start_book(BOOK)
+    field.start_book()
     released = []
     for _ in range(times):
         field.pause(GAP_S)
@@ -76,11 +77,15 @@ def kill_worker(field: Field, times: int) -> Found:
 
 def freeze_worker(field: Field, times: int) -> Found:
     """Thawed, it finds that its job is somebody else's; what it says of it changes nothing."""
-    field.start_book(BOOK)
-    for _ in range(times):
+    field.start_book()
+    for at in range(0, times, 2):
         field.pause(GAP_S)
-        name, _ = one_at_work(field)
-        field.freeze(name, 120 / SCALE)
+        victims = field.chance.sample(sorted(field.crew), min(2, times - at))
+        for name in victims:
+            field.kill(name, signal.SIGSTOP)
+        field.pause(120 / SCALE)
+        for name in victims:
+            field.kill(name, signal.SIGCONT)
         field.pause(1)
     return {"late": late_takes(field)}
 
@@ -96,7 +101,7 @@ def late_takes(field: Field) -> int:
 
 def restart_redis(field: Field, times: int) -> Found:
     """Killed, or asked to end: its append-only file brings everything back."""
-    field.start_book(BOOK)
+    field.start_book()
     for at in range(times):
         field.pause(2 * GAP_S)
         field.kill("redis", signal.SIGTERM if at % 2 else signal.SIGKILL)
@@ -105,7 +110,7 @@ def restart_redis(field: Field, times: int) -> Found:
 
 
 def wipe_redis(field: Field, times: int) -> Found:
-    field.start_book(BOOK)
+    field.start_book()
     for at in range(times):
         field.pause(2 * GAP_S)
         if at % 2:
@@ -118,18 +123,30 @@ def wipe_redis(field: Field, times: int) -> Found:
 
 
 def lose_redis(field: Field, times: int) -> Found:
-    """Once for ten minutes, then for one: what runs is accepted, new work comes when it is back."""
-    field.start_book(BOOK)
+    """Away for half a minute, the tenth time for ten: what runs is accepted; then every worker gets more."""
+    field.start_book()
     back = []
     for at in range(times):
-        field.pause(GAP_S)
+        field.pause(GAP_S, least=300)
         field.roads["broker"].close()
-        time.sleep((60 if at else 600) / SCALE)
-        before = claims(field)
+        time.sleep((600 if at == 9 else 30) / SCALE)
+        before = last_claims(field)
         field.roads["broker"].open()
-        field.pause(0, least=100)
-        back.append(until(lambda before=before: claims(field) > before, within_s=120))
+        back.append(until(lambda before=before: all_claimed(field, before), within_s=120))
     return {"back_s": worst(back)}
+
+
+def last_claims(field: Field) -> dict[int, datetime]:
+    """Worker -> when it claimed its last render job."""
+    query = select(Job.worker_id, func.max(Job.claimed_at)).where(Job.kind == JobKind.RENDER)
+    with field.begin() as session:
+        return {worker: at for worker, at in session.execute(query.group_by(Job.worker_id)) if worker}
+
+
+def all_claimed(field: Field, before: Mapping[int, datetime]) -> bool:
+    """Whether each worker has claimed another job since."""
+    last = last_claims(field)
+    return all(last.get(id) != before.get(id) for id in map(field.worker_id, field.crew))
 
 
 def claims(field: Field) -> int:
@@ -139,7 +156,7 @@ def claims(field: Field) -> int:
 
 def restart_postgres(field: Field, times: int) -> Found:
     """SIGQUIT: an immediate shutdown, recovered from the log."""
-    field.start_book(BOOK)
+    field.start_book()
     for _ in range(times):
         field.pause(2 * GAP_S)
         field.kill("postgres", signal.SIGQUIT)
@@ -149,7 +166,7 @@ def restart_postgres(field: Field, times: int) -> Found:
 
 def lose_answers(field: Field, times: int) -> Found:
     """The ambiguous commit: done, but the worker is told nothing."""
-    field.start_book(BOOK)
+    field.start_book()
     road = field.roads["api"]
     road.loses = 0.05
     while road.lost < times:
@@ -159,28 +176,30 @@ def lose_answers(field: Field, times: int) -> Found:
 
 
 def ring_again(field: Field, times: int) -> Found:
-    """Every job that ever was is rung for again, in any order, with its own and with wrong tokens."""
-    field.start_book(BOOK)
+    """Every job that ever was is rung for again, in any order: by its token, by another, or long deleted."""
+    field.start_book()
     field.pause(10)
     name = a_worker(field)
     with field.begin() as session:
         old = select(Job.id, Job.token, Job.queue).where(Job.kind == "render", Job.claimed_at.is_not(None))
         rung = [tuple(row) for row in session.execute(old)]
     client = FarmClient(field.crew[name].worker_api, field.crew[name].worker_secret)
-    doubles = field.chance.choices(rung, k=times)
-    since = time.monotonic()
-    claimed = sum(client.claim(job, token) is not None for job, token, _ in doubles)
-    took_s = (time.monotonic() - since) / times
+    others = [(job, token, queue) for (job, _, queue), (_, token, _) in pairwise(rung)]
+    gone = [(job + 10**9, token, queue) for job, token, queue in rung]
+    doubles = field.chance.choices([*rung, *others, *gone], k=times)
     bells = celery_app("chaos", field.config.broker_url, [])
-    for job, token, queue in field.chance.choices(rung, k=min(times, 300)):
+    for job, token, queue in doubles[: times // 5]:
         bells.send_task("tasks.render.speak", args=[job, token], queue=queue, retry=False)
+    since = time.monotonic()
+    claimed = sum(client.claim(job, token) is not None for job, token, _ in doubles[times // 5 :])
+    took_s = (time.monotonic() - since) / (times - times // 5)
     return {"claimed": claimed, "each_ms": 1000 * took_s}
 
 
 def kill_clock(field: Field, times: int) -> Found:
     """A second clock waits for the first one's lock; whichever ticks is killed."""
     field.keeper.start(replace(process("clock", field.config), name="clock-2"))
-    field.start_book(BOOK)
+    field.start_book()
     for at in range(times):
         field.pause(2 * GAP_S)
         field.kill("clock-2" if at % 2 else "clock")
@@ -204,8 +223,11 @@ def poison(field: Field, times: int) -> Found:
 
 def all_ended(field: Field, book: int) -> bool:
     with field.begin() as session:
-        open_ones = and_(Segment.project_id == book, Segment.state.in_(["ready", "leased"]))
-        return session.scalar(select(Segment.id).where(open_ones).limit(1)) is None
+        unplanned = and_(Chapter.project_id == book, Chapter.state == ChapterState.DRAFT)
+        unended = and_(Segment.project_id == book, Segment.state.in_(["ready", "leased"]))
+        return not session.scalar(
+            select(exists(select(Chapter.id).where(unplanned)) | exists(select(Segment.id).where(unended)))
+        )
 
 
 def give_out(field: Field, book: int) -> None:
@@ -218,7 +240,7 @@ def give_out(field: Field, book: int) -> None:
 
 def bad_worker(field: Field, times: int) -> Found:
     """Held after three failures in a row; released by a person who mended nothing, it is held again."""
-    field.start_book(BOOK)
+    field.start_book()
     kinds = {"fails": Card(CARD_4090 + ",fail=keeper"), "mute": Card(CARD_4090 + ",mute=keeper")}
     for name, card in kinds.items():
         field.add(name, card)
@@ -249,7 +271,7 @@ def bucket_by_road(stack: ExitStack) -> dict[str, Any]:
 
 def lose_store(field: Field, times: int) -> Found:
     """Once for ten minutes, then for one; in between one answer in twenty is a 503."""
-    field.start_book(BOOK)
+    field.start_book()
     road = field.roads["store"]
     road.instead = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     for at in range(times):
@@ -271,7 +293,7 @@ def small_disks(stack: ExitStack, folder: Path) -> None:
 
 def fill_disks(field: Field, times: int) -> Found:
     """Each in turn is filled for some seconds, then emptied: the farm goes on by itself."""
-    field.start_book(BOOK)
+    field.start_book()
     servers = field.folder / "farm/servers"
     noticed = []
     for at in range(times):
@@ -294,7 +316,7 @@ def state_of(field: Field, name: str) -> str:
 
 def wrong_clock(field: Field, times: int) -> Found:
     """Leases are dated by the database alone."""
-    field.start_book(BOOK)
+    field.start_book()
     for at in range(times):
         name = sorted(field.crew)[at % len(field.crew)]
         field.clocks[name].set(field.chance.choice((-300, 300)))
@@ -304,7 +326,7 @@ def wrong_clock(field: Field, times: int) -> Found:
 
 def rolling(field: Field, times: int) -> Found:
     """Every worker in turn is drained, put to sleep, or ended as for an upgrade, while the others go on."""
-    field.start_book(BOOK)
+    field.start_book()
     away = []
     for at in range(times):
         name = sorted(field.crew)[at % len(field.crew)]

@@ -40,6 +40,7 @@ CARD_3060 = "simulated:speed=5.7,batch=8"
 CARD_4090 = "simulated:speed=28,batch=16"
 HEALTHY_S = 60.0 / SCALE
 PER_CHAPTER = 50
+BOOK, SHORT_BOOK = 600, 100  # segments
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Field:
     begin: Begin
     store: Store
     folder: Path
+    book: int = BOOK
     roads: dict[str, Road] = field(default_factory=dict)
     crew: dict[str, Settings] = field(default_factory=dict)
     books: list[int] = field(default_factory=list)
@@ -88,15 +90,14 @@ class Field:
         """Start a render worker; `also` are settings of it alone."""
         config = replace(self.config, worker_name=name, worker_class=card.gpu_class, worker_secret="")
         config = replace(enrolled(config), engine=card.engine, home=self.folder / name, **also)
-        if road := self.roads.get("api"):
-            config = replace(config, api_url=f"http://127.0.0.1:{road.port}")
         for inside in ("run", "logs"):
             (config.home / inside).mkdir(parents=True, exist_ok=True)
         self.crew[name] = config
         made = process("render", config)
-        if clock := self.clocks.get(name):
-            made = replace(made, env={**(made.env or {}), **clock.environment})
-        self.keeper.start(replace(made, name=name))
+        odd = clock.environment if (clock := self.clocks.get(name)) else {}
+        if road := self.roads.get("api"):
+            odd = {**odd, "FARM_API_URL": f"http://127.0.0.1:{road.port}"}
+        self.keeper.start(replace(made, name=name, env={**(made.env or {}), **odd}))
 
     def pid(self, name: str) -> int:
         """Of a process of the field, as soon as it runs."""
@@ -114,30 +115,14 @@ class Field:
         with suppress(ProcessLookupError):
             os.killpg(self.pid(name), number)
 
-    def freeze(self, name: str, for_s: float) -> None:
-        self.kill(name, signal.SIGSTOP)
-        time.sleep(for_s)
-        self.kill(name, signal.SIGCONT)
-
-    def wait_for(self, name: str) -> None:
-        """Until a worker was heard of after now."""
-        with self.begin() as session:
-            before = session.scalars(select(Worker.last_seen).where(Worker.name == name)).one()
-        eventually(lambda: self._heard(name, before))
-
-    def _heard(self, name: str, before: object) -> bool:
-        with self.begin() as session:
-            seen = session.scalars(select(Worker.last_seen).where(Worker.name == name)).one()
-        return seen is not None and seen != before
-
-    def start_book(self, segments: int, odd: Mapping[int, str] = MappingProxyType({})) -> int:
+    def start_book(self, segments: int | None = None, odd: Mapping[int, str] = MappingProxyType({})) -> int:
         """A book of so many sentences, each its own segment, none like another; read, reviewed and started.
 
-        `odd`: what other words some sentences have, by their number.
+        Without `segments` it is as long as is usual here. `odd`: what other words some sentences have, by number.
         """
         number = len(self.books) + 1
         path = self.folder / f"book-{number}.txt"
-        path.write_text(manuscript(number, segments, odd))
+        path.write_text(manuscript(number, segments or self.book, odd))
         request = Request((path,), engine="simulated", changes={"one_sentence": True})
         project_id = oneshot.asked_for(self.begin, self.store, request)
         eventually(lambda: self.started(project_id, request))
@@ -161,12 +146,12 @@ class Field:
         eventually(lambda: all(self.finished(book) for book in self.books), within_s)
 
     def pause(self, seconds: float, least: int = 100) -> None:
-        """Let the farm work for a while; another book is started before it runs out of segments."""
+        """Let the farm work for a while; a book is added when fewer segments than `least` are left."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             done, total = eventually(lambda: spoken(self.begin))
-            if total - done < least:
-                self.start_book(300)
+            if total - done < min(least, self.book // 2):
+                self.start_book(self.book // 2)
             time.sleep(min(left, 0.2))
 
     def worker_id(self, name: str) -> int:
@@ -225,6 +210,7 @@ def field_up(
     more_roads: Mapping[str, Road] = MappingProxyType({}),
     prepare: Callable[[ExitStack, Path], None] | None = None,
     clocks: bool = False,
+    book: int = BOOK,
     **settings: Any,
 ) -> Iterator[Field]:
     """A farm with workers; on request they reach its API, and everybody the broker, by a road.
@@ -250,7 +236,8 @@ def field_up(
         stack.callback(engine(config.database_url).dispose)
         keeper.start(process("api", config))
         keeper.start(process("clock", config), process("house", config))
-        made = Field(config, keeper, beginner(config.database_url), store_of(config), folder, roads)
+        begin, store = beginner(config.database_url), store_of(config)
+        made = Field(config, keeper, begin, store, folder, book, roads)
         for name, card in crew.items():
             if clocks:
                 made.clocks[name] = WrongClock(folder / f"{name}.offset")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos import faults
-from tests.chaos.field import CREW, SCALE, Card, Field, field_up
+from tests.chaos.field import BOOK, CREW, SCALE, SHORT_BOOK, Card, Field, field_up
 from tests.chaos.watch import Watch, audit, blamed, spoken, tallied, wasted
 
 
@@ -56,7 +56,8 @@ def run(row: Row, times: int) -> Outcome:
     """Raises AssertionError when the books are not finished in time."""
     with ExitStack() as stack:
         made = row.around(stack) if row.around else {}
-        here = stack.enter_context(field_up(row.crew, **{**row.setup, **made}))
+        book = BOOK if times >= row.times else SHORT_BOOK
+        here = stack.enter_context(field_up(row.crew, book=book, **{**row.setup, **made}))
         with Watch(here.begin) as watch:
             measured = row.inject(here, times)
             here.finish()
