@@ -4,7 +4,9 @@ Every request carries the worker's secret; a job's also its token. Nothing a wor
 hashes and sounds are checked by the farm.
 """
 
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -14,90 +16,40 @@ from flask import Blueprint, Flask, request
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError
 from sqlalchemy.orm import Session
 from werkzeug.routing import IntegerConverter
 
 from dashboard.answers import StrictJson, answer_in_json, as_json
 from dashboard.belongings import Belongings, belongings
-from dashboard.fields import LARGEST_ID, Strict, number, row_id, small, text, whole
+from dashboard.fields import LARGEST_ID
 from dashboard.store_routes import bp as store_routes
+from dashboard.worker_schemas import (
+    AcceptSchema,
+    BeatSchema,
+    JoinSchema,
+    MeasuredSchema,
+    RenewSchema,
+    TokenSchema,
+    UploadsSchema,
+)
 from farm import claiming, jobs, joining, rendering, steering, tally, wheel, workers
-from farm.errors import Forbidden, LeaseLost, Rejected, ServiceDown
+from farm.errors import Forbidden, LeaseLost, Rejected, ServiceDown, Transient
 from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
 from farm.storage import Store, Upload
-from farm.tables import Job, Worker, WorkerState
+from farm.tables import Job, Worker
+from farm.up import THREADS_API
 
 bp = Blueprint("worker_api", __name__, url_prefix="/worker/v1")
 
 LARGEST_REQUEST = 2 * 2**20  # bytes
-MOST_FACTS = 20_000  # characters of JSON
 ATTEMPTS = "10 per minute"  # with wrong tokens, an address
 
+TURN_S = 0.25
+judging = threading.BoundedSemaphore(THREADS_API // 2)
+
 limiter = Limiter(get_remote_address, storage_uri="memory://")
-
-
-class BeatSchema(Strict):
-    state = fields.Enum(WorkerState, by_value=True, required=True)
-    engine = text(100, required=True)
-    fingerprint = text(128, required=True)
-    protocol = whole(1, required=True)
-    version = text(64, load_default="")
-    facts = fields.Dict(keys=fields.String(), load_default=dict, validate=small(MOST_FACTS))
-
-
-class CardSchema(Strict):
-    uuid = text(100, 1, required=True)
-    name = text(200, required=True)
-    vram_gib = number(0, 1e5, required=True)
-
-
-class JoinSchema(Strict):
-    token = text(100, required=True)  # the secret in it
-    protocol = whole(1, required=True)
-    version = text(64, load_default="")
-    hostname = text(255, 1, required=True)
-    cards = fields.List(
-        fields.Nested(CardSchema), load_default=list, validate=validate.Length(max=joining.MOST_CARDS)
-    )
-
-
-class MeasuredSchema(Strict):
-    speed = number(0, 1e9, required=True)
-    batch = whole(1, required=True)
-    peak_mib = number(0, 1e9, required=True)
-
-
-class TokenSchema(Strict):
-    token = text(64, required=True)
-
-
-class RenewSchema(TokenSchema):
-    progress = number(0, 1e9, required=True)
-    in_hand = fields.List(row_id(), load_default=list, validate=validate.Length(max=1000))
-
-
-class UploadsSchema(TokenSchema):
-    sizes = fields.Dict(
-        keys=fields.Integer(), values=whole(), required=True, validate=validate.Length(max=1000)
-    )
-
-
-class ResultSchema(Strict):
-    segment = row_id(required=True)
-    size = whole()
-    sha256 = fields.String(validate=validate.Regexp(r"[0-9a-f]{64}\Z"))
-    seconds = number(0, 1e6)
-    busy_s = number(0, 1e6)
-    seed = whole(-(2**63), LARGEST_ID)
-    kind = fields.String(validate=validate.OneOf(["text", "engine", "memory", "timeout"]))
-    reason = text(2000)
-
-
-class AcceptSchema(TokenSchema):
-    results = fields.List(fields.Nested(ResultSchema), required=True, validate=validate.Length(max=1000))
-    last = fields.Boolean(load_default=False)
 
 
 class JobId(IntegerConverter):
@@ -263,8 +215,23 @@ def accept(job_id: int) -> dict[str, Any]:
         wish = workers.wanted_now(session, worker)
     results = [result_of(result) for result in body["results"]]
     have = belongings()
-    done = rendering.accept(have.begin, have.store, job_id, body["token"], results, last=body["last"])
+    with turn_to_judge():
+        done = rendering.accept(have.begin, have.store, job_id, body["token"], results, last=body["last"])
     return {"done": done, **told(worker, wish)}
+
+
+@contextmanager
+def turn_to_judge() -> Iterator[None]:
+    """A store that does not answer holds up half of our threads at most: the others keep the leases.
+
+    Raises Transient when no turn comes.
+    """
+    if not judging.acquire(timeout=TURN_S):
+        raise Transient("The farm is busy with other takes. These are sent again.")
+    try:
+        yield
+    finally:
+        judging.release()
 
 
 @bp.post("/jobs/<int:job_id>/lose")

@@ -178,7 +178,7 @@ class S3Store:
         config = Config(
             signature_version="s3v4",
             connect_timeout=5,
-            read_timeout=60,
+            read_timeout=20,
             max_pool_connections=16,
             retries={"mode": "standard", "total_max_attempts": 3},
             s3={"addressing_style": "path" if self._endpoint else "auto"},

@@ -2,6 +2,10 @@
 
 import hashlib
 import io
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,7 +21,9 @@ from farm import jobs, workers
 from farm.audio.flac import write_flac
 from farm.engine import Audio
 from farm.protocol import PROTOCOL
+from farm.storage.opening import open_store
 from farm.tables import Chapter, Job, JobKind, Segment, Worker
+from farm.up import THREADS_API
 
 BEAT = {
     "state": "ready",
@@ -142,6 +148,33 @@ def test_a_job_whose_process_died_goes_back_at_once_and_counts_an_attempt(
         assert session.get_one(Job, job[0]).state == "expired"
         told = {(segment.state, segment.attempts) for segment in session.query(Segment)}
         assert told == {("ready", 1)}
+
+
+def test_a_store_that_does_not_answer_keeps_half_of_the_threads_for_leases(
+    have: Belongings, w1: dict[str, str], job: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "farm")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        store = open_store(f"s3://books?endpoint={endpoint}", secret=b"", public_url=endpoint)
+        app = create_worker_app(replace(have, store=store))
+        address = claimed(app.test_client(), w1, job)
+
+        def say(step: str, **body: Any) -> int:
+            said = {"token": job[1], **body}
+            return app.test_client().post(f"{address}/{step}", json=said, headers=w1).status_code
+
+        with ThreadPoolExecutor() as pool:
+            waiting = []
+            for _ in range(THREADS_API // 2):
+                waiting.append(pool.submit(say, "accept", results=[spoken(1, b"take")]))
+                stack.enter_context(silent.accept()[0])
+            assert say("accept", results=[spoken(1, b"take")]) == 503
+            assert say("renew", progress=1.0, in_hand=[1]) == 200
+            stack.close()
+            assert [answer.result() for answer in waiting] == [503] * len(waiting)
 
 
 def test_a_take_goes_by_its_signed_address_into_the_book(
