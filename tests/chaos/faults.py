@@ -270,7 +270,7 @@ def bucket_by_road(stack: ExitStack) -> dict[str, Any]:
 
 
 def lose_store(field: Field, times: int) -> Found:
-    """Once for ten minutes, then for one; in between one answer in twenty is a 503."""
+    """Cut off or silent for half a minute, the tenth time for ten; in between 5 % of the answers are a 503."""
     field.start_book()
     road = field.roads["store"]
     road.instead = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -278,8 +278,8 @@ def lose_store(field: Field, times: int) -> Found:
         road.loses = 0.05
         field.pause(2 * GAP_S)
         road.loses = 0.0
-        road.close()
-        time.sleep((60 if at else 600) / SCALE)
+        (road.block if at % 2 else road.close)()
+        time.sleep((600 if at == 9 else 30) / SCALE)
         road.open()
     return {}
 

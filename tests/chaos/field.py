@@ -118,7 +118,7 @@ class Field:
     def start_book(self, segments: int | None = None, odd: Mapping[int, str] = MappingProxyType({})) -> int:
         """A book of so many sentences, each its own segment, none like another; read, reviewed and started.
 
-        Without `segments` it is as long as is usual here. `odd`: what other words some sentences have, by number.
+        Without `segments` it is as long as is usual here. `odd`: what other words some have, by their number.
         """
         number = len(self.books) + 1
         path = self.folder / f"book-{number}.txt"

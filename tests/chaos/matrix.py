@@ -163,7 +163,7 @@ ROWS = (
         "the store away for ten minutes; 5 % of its answers lost",
         faults.lose_store,
         around=faults.bucket_by_road,
-        bars={"blamed": 0, "wasted": 0},
+        bars={"blamed": 0, "wasted": 0, "expired": 0},
     ),
     Row(
         "17",

@@ -13,8 +13,9 @@ CHUNK = 65_536
 class Road:
     """Carries TCP from `self.port` on 127.0.0.1 to `target`; one thread for each direction of a connection.
 
-    `closed`: connections are cut and none is taken. `loses`: the share of answers that are carried out but
-    never arrive: `instead` is sent in their place, and the connection cut (the ambiguous commit).
+    `close`: connections are cut and none is taken. `block`: nothing arrives, and nobody is told. `loses`: the
+    share of answers that are carried out but never arrive: `instead` is sent in their place, and the
+    connection cut (the ambiguous commit).
     """
 
     def __init__(self, target: tuple[str, int], seed: int = 0) -> None:
@@ -24,6 +25,8 @@ class Road:
         self.lost = 0
         self._chance = random.Random(seed)
         self._closed = threading.Event()
+        self._flows = threading.Event()
+        self._flows.set()
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
         self._door = socket.create_server(("127.0.0.1", 0))
@@ -41,12 +44,17 @@ class Road:
 
     def close(self) -> None:
         self._closed.set()
+        self._flows.set()
         with self._lock:
             for pair in self._pairs:
                 cut(*pair)
 
+    def block(self) -> None:
+        self._flows.clear()
+
     def open(self) -> None:
         self._closed.clear()
+        self._flows.set()
 
     def _take(self) -> None:
         while True:
@@ -73,6 +81,7 @@ class Road:
     ) -> None:
         with suppress(OSError):
             while chunk := source.recv(CHUNK):
+                self._flows.wait()
                 if back and self._chance.random() < self.loses:
                     self.lost += 1
                     sink.sendall(self.instead)
