@@ -270,7 +270,7 @@ def bucket_by_road(stack: ExitStack) -> dict[str, Any]:
 
 
 def lose_store(field: Field, times: int) -> Found:
-    """Cut off or silent for half a minute, the tenth time for ten; in between 5 % of the answers are a 503."""
+    """Cut off or silent for half a minute, the tenth time for ten; in between 5 % of answers are a 503."""
     field.start_book()
     road = field.roads["store"]
     road.instead = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
