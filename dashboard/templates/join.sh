@@ -88,7 +88,7 @@ join() {
     fetch constraints.txt "$fetched"
 
     if nvidia-smi >/dev/null 2>&1; then
-        extra=gpu
+        extra=gpu,preview
         say "there is an NVIDIA card: installing PyTorch too, some 3 GB, which takes minutes"
     else
         extra=preview
