@@ -163,6 +163,9 @@ class Delivery:
                 return False
             log.warning("job %s is dropped: %s", job.id, e)
             self._drop(job, lost=True)
+        except OSError as e:  # its folder is gone: the thread that keeps leases saw that it was lost
+            log.warning("job %s is dropped: %s", job.id, e)
+            self._drop(job, lost=True)
         return True
 
     def _send(self, job: SpooledJob) -> None:

@@ -1,6 +1,7 @@
 """What an engine spoke reaches the book, whatever the store, the farm or the process before did meanwhile."""
 
 import resource
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -142,6 +143,19 @@ def test_a_job_that_is_lost_is_dropped_alone(scene: Scene, speaker: Speaker) -> 
     scene.door.shut = ()
     eventually(lambda: scene.job_state(kept[0]) == "done")
     assert scene.states() == {"done": 4, "leased": 4}
+
+
+def test_a_job_whose_files_are_gone_holds_up_no_other(scene: Scene, speaker: Speaker) -> None:
+    """As when it is found lost in the middle of its delivery."""
+    book = scene.book(8)
+    gone, kept = scene.job(book, 4), scene.job(book, 4)
+    delivery = scene.delivery()
+    scene.door.shut = ("/store/",)
+    for job in (gone, kept):
+        speak_job(scene.client, speaker, delivery, *job, never)
+    shutil.rmtree(scene.root / str(gone[0]))
+    scene.door.shut = ()
+    eventually(lambda: scene.job_state(kept[0]) == "done")
 
 
 def test_the_engine_stops_when_its_job_is_lost(scene: Scene) -> None:

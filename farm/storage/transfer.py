@@ -36,9 +36,11 @@ def pinned(ca_file: Path) -> ssl.SSLContext:
 def connections(ca_file: str = "") -> urllib3.PoolManager:
     """What uploads go through."""
     return urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=10, read=60),
+        timeout=urllib3.Timeout(connect=10, read=30),
         retries=urllib3.Retry(
             total=4,
+            connect=2,
+            read=1,  # a silent store holds up a worker for a minute: its jobs must not seem to hang
             redirect=False,
             status_forcelist=_BUSY,
             allowed_methods={"PUT"},
@@ -62,7 +64,7 @@ def upload(
 ) -> None:
     """Send `source` where `leave` says. A file URL must lie in `allowed_root`, the store's folder.
 
-    Raises Forbidden (not signed for this, or expired), Rejected; after five tries Transient or ServiceDown.
+    Raises Forbidden (not signed for this, or expired), Rejected; after some tries Transient or ServiceDown.
     """
     size = len(source) if isinstance(source, bytes) else source.stat().st_size
     allowed = leave.headers.get("Content-Length")
