@@ -16,6 +16,7 @@ import boto3
 from sqlalchemy import BigInteger, and_, cast, exists, func, select
 
 from farm import chapters, steering
+from farm.settings import Settings
 from farm.tables import Chapter, ChapterState, Desired, Job, JobKind, Segment, Take, Worker, WorkerState
 from farm.up import process
 from tasks.app import celery_app
@@ -266,7 +267,8 @@ def bucket_by_road(stack: ExitStack) -> dict[str, Any]:
     target = urlsplit(endpoint)
     road = stack.enter_context(Road((str(target.hostname), target.port or 0)))
     url = f"s3://books/farm?endpoint=http://127.0.0.1:{road.port}&region=us-east-1"
-    return {"store_url": url, "more_roads": {"store": road}}
+    stall_s = Settings().stall_s  # as it is: the time-outs of HTTP, which it must exceed, are no tenth either
+    return {"store_url": url, "more_roads": {"store": road}, "stall_s": stall_s}
 
 
 def lose_store(field: Field, times: int) -> Found:

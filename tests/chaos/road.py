@@ -1,4 +1,4 @@
-"""A road between two processes that a test can close, or on which answers get lost."""
+"""A road between two processes that a test can close, or on which HTTP answers get lost."""
 
 import random
 import socket
@@ -82,7 +82,7 @@ class Road:
         with suppress(OSError):
             while chunk := source.recv(CHUNK):
                 self._flows.wait()
-                if back and self._chance.random() < self.loses:
+                if back and chunk.startswith(b"HTTP/") and self._chance.random() < self.loses:
                     self.lost += 1
                     sink.sendall(self.instead)
                     break
