@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from farm import states
@@ -154,6 +154,13 @@ def renew(
     )
     if session.scalar(statement) is None:
         raise lost(job_id)
+
+
+def spare(session: Session, times: Times) -> None:
+    """Give whatever runs a whole lease from now: while the database was away, nobody could renew."""
+    whole = now + timedelta(seconds=times.lease_s)
+    running = update(Job).where(Job.state == JobState.RUNNING)
+    session.execute(running.values(lease_until=func.greatest(Job.lease_until, whole)))
 
 
 def end(session: Session, job: Job, state: JobState, failure: Message | None = None) -> None:

@@ -9,11 +9,11 @@ import psycopg
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from farm import steering, workers
+from farm import jobs, steering, workers
 from farm.broker import NEWS, Broker
 from farm.db import beginner, plain
 from farm.dispatch import Plan, tick
-from farm.errors import FarmError
+from farm.errors import FarmError, ServiceDown
 from farm.jobs import CLOCK, HOUSE, Times
 from farm.settings import Settings, settings
 from farm.shortening import shorten_stranded
@@ -56,19 +56,27 @@ class Clock:
                 time.sleep(AWAY_S)
 
     def keep_ticking(self, connection: psycopg.Connection) -> None:
-        shortened = 0.0
+        shortened, was_away = 0.0, True
         while True:
             try:
+                if was_away:
+                    self.spare()
+                    was_away = False
                 tick(self.begin, self.publish, self.plan)
                 if time.monotonic() - shortened > SHORTEN_EVERY_S:
                     self.shorten()
                     shortened = time.monotonic()
             except (FarmError, OperationalError) as e:
                 log.warning("a tick failed and is tried again: %s", e)
+                was_away = isinstance(e, ServiceDown)
                 time.sleep(AWAY_S)
             for heard in connection.notifies(timeout=self.config.tick_s, stop_after=1):
                 if heard.payload == NEWS:
                     self.stirred.set()
+
+    def spare(self) -> None:
+        with self.begin() as session:
+            jobs.spare(session, self.plan.times)
 
     def shorten(self) -> None:
         with self.begin() as session:
