@@ -66,6 +66,7 @@ def celery_app(
         broker_transport_options={**TRANSPORT, **(BARE if bare else {})},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a Redis whose disk is full refuses even BRPOP: that passes
         # Direct queues need no bindings, and a worker's Redis user may not write them.
         task_queues={queue: {"exchange": queue, "no_declare": True} for queue in queues},
         task_ignore_result=True,

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -20,7 +21,7 @@ from tasks.app import celery_app, consume
 from tasks.client import FarmClient, Orders
 from tasks.delivery import Delivery
 from tasks.flags import Engine, Flags, resident_mib
-from tasks.foreman import REPLACED, Foreman
+from tasks.foreman import DEAF, REPLACED, Foreman
 from tasks.speaking import Speaker, speak_job
 from tasks.spool import MIB, NoRoom
 
@@ -190,3 +191,6 @@ def wind_down(**_: Any) -> None:
 if __name__ == "__main__":
     told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.worker_main(consume(app, config.worker_name, queues, 1, config.log_level))
+    sys.exit(
+        0 if flags.end_by.value else DEAF
+    )  # it gave up by itself: to be started again
