@@ -5,16 +5,18 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from pwd import getpwnam
 
-BLOCK = 65_536
+LARGEST = 2**30
 
 
 @contextmanager
-def disk(folder: Path, size: str) -> Iterator[None]:
-    """A file system of `size` (as mount has it: 64m) at `folder`, which anybody may enter."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0711", "tmpfs", str(folder)]
-    subprocess.run(mount, check=True)
+def disk(folder: Path, size: str, user: str | None = None) -> Iterator[None]:
+    """A file system of `size` (as mount has it: 64m) at `folder`, of `user`, which anybody may enter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    owner = getpwnam(user).pw_uid if user else os.geteuid()
+    options = f"size={size},mode=0711,uid={owner}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
     try:
         yield
     finally:
@@ -22,13 +24,14 @@ def disk(folder: Path, size: str) -> Iterator[None]:
 
 
 def fill(folder: Path) -> Path:
-    """Write until nothing more fits; the file to delete."""
+    """Take all room there is; the file to delete."""
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        size = BLOCK
+    with ballast.open("wb") as file:
+        taken, size = 0, LARGEST
         while size:
             try:
-                file.write(os.urandom(size))
+                os.posix_fallocate(file.fileno(), taken, size)
+                taken += size
             except OSError:
                 size //= 2
     return ballast

@@ -16,6 +16,7 @@ import boto3
 from sqlalchemy import BigInteger, and_, cast, exists, func, select
 
 from farm import chapters, steering
+from farm.service_user import service_user
 from farm.settings import Settings
 from farm.tables import Chapter, ChapterState, Desired, Job, JobKind, Segment, Take, Worker, WorkerState
 from farm.up import process
@@ -289,26 +290,31 @@ def lose_store(field: Field, times: int) -> Found:
 def small_disks(stack: ExitStack, folder: Path) -> None:
     """What the servers and one worker write to is a small disk of its own."""
     for path, size in ((folder / "farm/servers", "600m"), (folder / "farm/servers/redis", "32m")):
-        stack.enter_context(disk(path, size))
+        stack.enter_context(disk(path, size, service_user()))
     stack.enter_context(disk(folder / "a3060", "64m"))
 
 
 def fill_disks(field: Field, times: int) -> Found:
-    """Each in turn is filled for some seconds, then emptied: the farm goes on by itself."""
+    """Each in turn is filled for a while, then emptied: the farm goes on by itself."""
     field.start_book()
     servers = field.folder / "farm/servers"
-    noticed = []
+    noticed, back = [], []
     for at in range(times):
-        field.pause(GAP_S)
-        where = (field.folder / "a3060", servers / "redis", servers)[at % 3]
-        ballast = fill(where)
+        field.pause(GAP_S, least=300)
+        ballast = fill((field.folder / "a3060", servers / "redis", servers)[at % 3])
         if at % 3 == 0:
-            noticed.append(until(lambda: state_of(field, "a3060") == WorkerState.ERROR, within_s=60))
+            noticed.append(until(lambda: is_out(field, "a3060"), within_s=60))
         else:
-            time.sleep(6)
+            time.sleep(60 / SCALE)
         ballast.unlink()
-        field.pause(GAP_S)
-    return {"noticed_s": worst(noticed)}
+        before = eventually(lambda: last_claims(field))
+        back.append(until(lambda before=before: all_claimed(field, before), within_s=120))
+    return {"noticed_s": worst(noticed), "back_s": worst(back)}
+
+
+def is_out(field: Field, name: str) -> bool:
+    """Whether a worker says that it cannot work, and has nothing in hand."""
+    return state_of(field, name) == WorkerState.ERROR and held(field.begin, field.worker_id(name)) is None
 
 
 def state_of(field: Field, name: str) -> str:

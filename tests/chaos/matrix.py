@@ -171,9 +171,8 @@ ROWS = (
         faults.fill_disks,
         times=12,
         short=3,
-        setup={"prepare": faults.small_disks},
+        setup={"prepare": faults.small_disks, "spool_mb": 16},
         bars={"noticed_s": 60.0},
-        unscaled=frozenset({"noticed_s"}),
     ),
     Row(
         "18",
