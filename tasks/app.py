@@ -22,15 +22,14 @@ TRANSPORT: dict[str, Any] = {
 BARE: dict[str, Any] = {"ack_emulation": False, "priority_steps": [0]}
 
 
-AGAIN_AT_MOST_S = 4.0
+AGAIN_S = {"interval_start": 1.0, "interval_step": 1.0, "interval_max": 4.0}
 
 
 class PersistentConnection(Connection):
     """Asks for a broker that is away every few seconds; kombu lets its pauses grow to half a minute."""
 
     def ensure_connection(self, *args: Any, **options: Any) -> Any:
-        options = {"interval_max": AGAIN_AT_MOST_S, **options}
-        return super().ensure_connection(*args, **options)  # type: ignore[no-untyped-call]
+        return super().ensure_connection(*args, **{**AGAIN_S, **options})  # type: ignore[no-untyped-call]
 
 
 class Amqp(AMQP):  # type: ignore[misc]
