@@ -26,7 +26,7 @@ from farm.settings import Settings
 from farm.storage import Store
 from farm.storage.opening import store_of
 from farm.supervisor import Supervisor
-from farm.tables import Project, Worker
+from farm.tables import Project, Segment, Worker
 from farm.up import enrolled, process, with_ports, with_servers
 from tests.chaos.clocks import WrongClock
 from tests.chaos.road import Road
@@ -134,7 +134,8 @@ class Field:
             project = projects.find(session, project_id)
             if project.state == "review":
                 oneshot.begin_work(session, project, request)
-            return project.started_at is not None
+            planned = select(Segment.id).where(Segment.project_id == project_id).limit(1)
+            return project.started_at is not None and session.scalar(planned) is not None
 
     def finished(self, project_id: int) -> bool:
         with self.begin() as session:
