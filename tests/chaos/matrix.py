@@ -127,7 +127,8 @@ ROWS = (
         faults.ring_again,
         times=10_000,
         short=500,
-        bars={"claimed": 0},
+        bars={"claimed": 0, "each_ms": 5.0},
+        unscaled=frozenset({"each_ms"}),
     ),
     Row(
         "12",
