@@ -10,8 +10,11 @@ from farm.storage.ranges import UnsatisfiableRange, serve_range
 PLAYABLE = ("audio/", "image/jpeg", "image/png", "text/vtt")
 
 
-def send_object(store: Store, name: str, download_as: str | None = None) -> Response:
-    """Stream an object, or the range of it that the browser asks for (RFC 9110). Raises NotFound."""
+def send_object(store: Store, name: str, download_as: str | None = None, *, lasts: bool = True) -> Response:
+    """Stream an object, or the range of it that the browser asks for (RFC 9110). Raises NotFound.
+
+    `lasts`: the address will mean this object for an hour at least, so that a browser may keep it.
+    """
     found = store.head(name)
     kind = media_type(name)
     try:
@@ -27,7 +30,7 @@ def send_object(store: Store, name: str, download_as: str | None = None) -> Resp
     answer.headers["Content-Length"] = str(end - start)
     answer.headers["Accept-Ranges"] = "bytes"
     answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Cache-Control"] = "private, max-age=3600"
+    answer.headers["Cache-Control"] = "private, max-age=3600" if lasts else "private, no-cache"
     if part:
         answer.headers["Content-Range"] = f"bytes {start}-{end - 1}/{found.size}"
     if download_as or not kind.startswith(PLAYABLE):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import and_, case, delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from farm import jobs, states
 from farm.db import among
@@ -20,9 +20,13 @@ ENDED = Chapter.segments_done + Chapter.segments_failed == Chapter.segments
 
 @dataclass(frozen=True)
 class Heard:
-    """A segment with its take's length and, in a finished chapter, where it lies; all in seconds."""
+    """A segment with the take to hear of it and, in a finished chapter, where it lies; all in seconds.
+
+    While a new take is awaited, the earlier one is heard.
+    """
 
     segment: Segment
+    take: str | None
     seconds: float | None
     start_s: float | None = None
     end_s: float | None = None
@@ -235,14 +239,17 @@ def segments(session: Session, chapter_id: int, after: int = -1) -> list[Segment
 def heard(session: Session, chapter: Chapter, after: int = -1) -> list[Heard]:
     """A page of a chapter's segments after position `after`, with their times."""
     mine = Segment.chapter_id == chapter.id
-    statement = select(Segment, Take.seconds).outerjoin(Take, Take.key == Segment.take_key)
+    earlier = aliased(Take)
+    take = func.coalesce(earlier.key, Take.key), func.coalesce(earlier.seconds, Take.seconds)
+    statement = select(Segment, *take).outerjoin(Take, Take.key == Segment.take_key)
+    statement = statement.outerjoin(earlier, earlier.key == Segment.earlier_key)
     statement = statement.where(mine, Segment.position > after).order_by(Segment.position).limit(PAGE)
     spoken = and_(mine, Segment.position <= after, Segment.state == SegmentState.DONE)
     places = iter(placed(chapter)[session.scalar(select(func.count()).where(spoken)) or 0 :])
     found = []
-    for segment, seconds in session.execute(statement):
+    for segment, key, seconds in session.execute(statement):
         place = next(places, ()) if segment.state == SegmentState.DONE else ()
-        found.append(Heard(segment, seconds, *place))
+        found.append(Heard(segment, key, seconds, *place))
     return found
 
 

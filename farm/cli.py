@@ -207,7 +207,7 @@ def become(name: str) -> None:
 
 
 for known in (
-    *(cli_projects.render, cli_projects.list_projects),
+    *(cli_projects.render, cli_projects.list_projects, cli_projects.again),
     cli_workers.workers,
     *(cli_machine.join, cli_machine.work, cli_machine.leave),
 ):

@@ -1,4 +1,4 @@
-"""The command line of projects: make one from a book, list them."""
+"""The command line of projects: make one from a book, list them, render parts of one again."""
 
 import json
 import time
@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from farm import audit, oneshot, progress, projects, voices
-from farm.console import as_json, connected, entry, some_farm
+from farm import audit, oneshot, progress, projects, retakes, voices
+from farm.console import acting, as_json, connected, entry, some_farm
 from farm.db import beginner
 from farm.settings import settings
 from farm.storage.opening import store_of
@@ -135,3 +135,22 @@ def list_projects(json_: bool) -> None:
         return
     for row in rows:
         click.echo(f"{row['id']:>5}  {row['share']:>6.1%}  {row['state']:<10} {row['title']}")
+
+
+@click.command()
+@click.argument("what", type=click.Choice(("chapter", "segment")))
+@click.argument("number", type=click.IntRange(1, 2**31 - 1))
+@as_json
+def again(what: str, number: int, json_: bool) -> None:
+    """Render a spoken chapter or segment again, by the NUMBER in its address.
+
+    What was spoken is heard until the new take is there.
+    """
+    action = "chapters.render_again" if what == "chapter" else "chapters.render_segment_again"
+    count = 1
+    with acting(connected(settings()), action, f"{what} {number}") as session:
+        if what == "chapter":
+            count = retakes.of_chapter(session, number)
+        else:
+            retakes.of_segment(session, number)
+    click.echo(json.dumps({"segments": count}) if json_ else f"Segments that are rendered again: {count}")

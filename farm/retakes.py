@@ -35,7 +35,10 @@ def of_segment(session: Session, segment_id: int) -> Chapter:
     if segment is None:
         raise NotFound("There is no segment {segment}.", segment=segment_id)
     chapter = chapters.find(session, segment.chapter_id)
-    begin(session, chapter, list(session.scalars(spoken(chapter).where(Segment.id == segment_id))))
+    found = list(session.scalars(spoken(chapter).where(Segment.id == segment_id)))
+    if not found:
+        raise Conflict("This segment waits to be spoken already, or has failed and can be tried again.")
+    begin(session, chapter, found)
     return chapter
 
 
@@ -64,6 +67,7 @@ def begin(session: Session, chapter: Chapter, segments: Sequence[Segment]) -> in
     states.move(session, Project, Project.id == project.id, ProjectState.FINISHED, ProjectState.RUNNING)
     chapters.adopt(session, Segment.chapter_id == chapter.id)
     chapters.recount(session, [chapter.id])
+    session.refresh(chapter)
     notify(session, jobs.CLOCK)
     return len(segments)
 

@@ -2,60 +2,29 @@
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import insert, select
 
 from farm import audit, joining, protocol, workers
-from farm.cli import main
 from farm.cli_workers import weekly
 from farm.db import Begin
 from farm.embedded import Servers
-from farm.settings import settings
 from farm.tables import Block, JoinToken, Mishap, Worker
 from tests import builders
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Terminal:
-    """A person's terminal on the farm's machine."""
-
-    def __call__(self, *arguments: str) -> Answer:
-        done = CliRunner().invoke(main, arguments)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return Answer(done.exit_code, done.stdout, done.stderr)
+from tests.terminal import Terminal, terminal
 
 
 @pytest.fixture
 def farm(
     begin: Begin, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Terminal]:
-    monkeypatch.setenv("FARM_HOME", str(tmp_path))
-    monkeypatch.setenv("FARM_DATABASE_URL", servers.database_url)
-    monkeypatch.setenv("FARM_BROKER_URL", servers.broker_url)
-    monkeypatch.setenv("FARM_SECRET", "a secret for tests")
-    settings.cache_clear()
-    yield Terminal()
-    settings.cache_clear()
+    with terminal(servers, tmp_path, monkeypatch) as opened:
+        yield opened
 
 
 @pytest.fixture

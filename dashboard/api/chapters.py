@@ -1,4 +1,4 @@
-"""Chapters and segments over the API: tick, rename, read, try again."""
+"""Chapters and segments over the API: tick, rename, read, try again, render again."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from dashboard import snapshots
 from dashboard.api.noun import Noun
 from dashboard.api.schemas import After, ChapterChanges, ChapterWithText, Making, Release, Segment
 from dashboard.belongings import belongings
-from farm import chapters, publish
+from farm import chapters, publish, retakes
 
 bp = Noun(
     "api-chapters", __name__, url_prefix="/api/v1", description="Chapters or lessons, and their segments"
@@ -54,6 +54,16 @@ def mend(chapter_id: int, step: str) -> Response:
         return jsonify(snapshots.one_chapter(session, chapter_id))
 
 
+@bp.post("/chapters/<int:chapter_id>/render-again")
+@bp.response(200, ChapterWithText)
+@bp.alt_response(409, description="Nothing of it was spoken yet")
+def render_again(chapter_id: int) -> Response:
+    """Make new takes of all that was spoken; the earlier ones are heard until then"""
+    with belongings().begin() as session:
+        retakes.of_chapter(session, chapter_id)
+        return jsonify(snapshots.one_chapter(session, chapter_id))
+
+
 @bp.post("/chapters/<int:chapter_id>/mp3")
 @bp.response(200, Release)
 @bp.alt_response(202, schema=Making, description="It is being made", success=True)
@@ -72,4 +82,14 @@ def retry_segment(segment_id: int) -> Response:
     """Speak a failed segment again"""
     with belongings().begin() as session:
         chapter = chapters.retry_segment(session, segment_id)
+        return jsonify(snapshots.one_chapter(session, chapter.id))
+
+
+@bp.post("/segments/<int:segment_id>/render-again")
+@bp.response(200, ChapterWithText)
+@bp.alt_response(409, description="It was not spoken yet")
+def render_segment_again(segment_id: int) -> Response:
+    """Make a new take of a spoken segment; the earlier one is heard until then"""
+    with belongings().begin() as session:
+        chapter = retakes.of_segment(session, segment_id)
         return jsonify(snapshots.one_chapter(session, chapter.id))

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from dashboard.api.noun import Noun
-from dashboard.api.schemas import Saving
+from dashboard.api.schemas import Hearing, Saving
 from dashboard.belongings import belongings
 from dashboard.media import send_object
 from farm import publish, takes
@@ -25,18 +25,19 @@ def chapter_file(asked: dict[str, Any], chapter_id: int, ending: str) -> Respons
     """A mastered chapter as M4A or MP3, its subtitles as SRT or VTT"""
     with belongings().begin() as session:
         name, called = publish.file_of(session, chapter_id, ending)
-    return send_object(belongings().store, name, called if asked["download"] else None)
+    return send_object(belongings().store, name, called if asked["download"] else None, lasts=False)
 
 
 @bp.get("/segments/<int:segment_id>/audio")
+@bp.arguments(Hearing, location="query")
 @bp.response(200, BYTES, content_type="audio/flac")
 @bp.alt_response(206, schema=BYTES, content_type="audio/flac", description="The range that was asked for")
 @bp.alt_response(416, description="The file is shorter")
-def segment_audio(segment_id: int) -> Response:
-    """A segment's take"""
+def segment_audio(asked: dict[str, Any], segment_id: int) -> Response:
+    """A segment's take; while a new one is made, the earlier"""
     with belongings().begin() as session:
         take = takes.of_segment(session, segment_id)
-    return send_object(belongings().store, take.object)
+    return send_object(belongings().store, take.object, lasts=take.key.startswith(asked["of"] or "-"))
 
 
 @bp.get("/releases/<int:release_id>/file")

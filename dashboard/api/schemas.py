@@ -327,7 +327,15 @@ class OfProject(Strict):
     project = fields.Integer(load_default=None, validate=validate.Range(1, 2**31 - 1))
 
 
-class Saving(Strict):
+class Hearing(Strict):
+    of = fields.String(
+        load_default="",
+        validate=validate.Length(max=80),
+        metadata={"description": "What a browser keeps it by: another one for another recording"},
+    )
+
+
+class Saving(Hearing):
     download = fields.Boolean(load_default=False)
 
 

@@ -18,7 +18,7 @@ export function play(track, at = null) {
   audio.play().catch(() => {}); // refused until a person presses play
 }
 
-export const isLoaded = (src) => now?.src === src;
+export const isLoaded = (src) => now !== null && now.src === src;
 
 export function toggle() {
   if (!now) return;

@@ -1,4 +1,4 @@
-// A chapter's passages: j/k move, space plays, r tries again, / searches; the one being heard is marked.
+// A chapter's passages: j/k move, space plays, r renders again, / searches; the one being heard is marked.
 import { audio, isLoaded, play, toggle } from "./player.js";
 import { remember } from "./refresh.js";
 import { waveforms } from "./waveform.js";
@@ -25,29 +25,29 @@ function move(step) {
   choose(all[Math.min(Math.max(at + step, 0), all.length - 1)]);
 }
 
-const whole = () => list.dataset.chapterAudio;
+/** The finished chapter, where a passage has its place in it. */
+const whole = (row) => row.dataset.start && document.querySelector("[data-part=chapterdoing] [data-play]")?.dataset.play;
 
 function track(row) {
   const { title, book, href } = list.dataset;
-  return { src: whole() || row.dataset.audio, title, book, href };
+  return { src: whole(row) || row.dataset.audio, title, book, href };
 }
 
 /** Hear a passage: from its place in the finished chapter, or its take alone, and then the next ones. */
 function hear(row) {
-  if (!row || (!whole() && !row.dataset.audio)) return;
+  if (!row?.dataset.audio) return;
   const heard = row.hasAttribute("data-heard") && isLoaded(track(row).src);
   choose(row, { focus: false });
   if (heard) toggle();
-  else play(track(row), whole() ? Number(row.dataset.start ?? 0) : 0);
+  else play(track(row), whole(row) ? Number(row.dataset.start) : 0);
 }
 
 /** Mark the passage that the player is in. */
 function follow() {
   const at = audio.currentTime + 0.05;
-  const timed = whole() && isLoaded(whole());
   let found = null;
   for (const row of list.children) {
-    if (timed ? Number(row.dataset.start) <= at : isLoaded(row.dataset.audio)) found = row;
+    if (isLoaded(whole(row)) ? Number(row.dataset.start) <= at : isLoaded(row.dataset.audio)) found = row;
   }
   for (const row of list.children) {
     const heard = row === found;
@@ -60,7 +60,7 @@ function follow() {
 }
 
 function goOn() {
-  const at = [...list.children].findIndex((row) => !whole() && isLoaded(row.dataset.audio));
+  const at = [...list.children].findIndex((row) => isLoaded(row.dataset.audio));
   const next = list.children[at + 1];
   if (at >= 0 && next?.dataset.audio) hear(next);
 }

@@ -198,3 +198,33 @@ def test_everything_on_a_page_is_reached_by_tab_with_a_name(look: Look, stage: S
         assert nameless == []
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+
+def test_a_passage_is_rendered_again_by_a_key_and_its_take_is_heard_meanwhile(
+    look: Look, stage: Scenes
+) -> None:
+    page = look(f"/chapters/{stage.ids['chapter']}")
+    second = page.locator(".segments li").nth(1)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(second).to_have_attribute("data-state", "done")
+    page.keyboard.press("r")
+    expect(second).to_have_attribute("data-state", "ready")
+    expect(second).to_contain_text("waiting")
+    with page.expect_response("**/segments/*/audio?*") as heard:
+        page.keyboard.press(" ")
+    assert heard.value.ok
+    expect(second).to_have_attribute("data-heard", "")
+    expect(page.locator("#player")).to_have_attribute("data-playing", "")
+
+
+def test_a_chapter_is_rendered_again_once_that_is_confirmed(look: Look, stage: Scenes) -> None:
+    page = look(f"/chapters/{stage.ids['chapter']}")
+    done = page.locator(".segments li[data-state=done]")
+    page.get_by_role("button", name="Render again …").click()
+    page.get_by_role("button", name="Keep it").click()
+    expect(done).not_to_have_count(0)
+    page.get_by_role("button", name="Render again …").click()
+    page.get_by_role("dialog").get_by_role("button", name="Render again").click()
+    expect(done).to_have_count(0)
+    expect(page.locator(".segments .play:enabled")).to_have_count(page.locator(".segments li").count())

@@ -120,6 +120,8 @@ def test_failures_are_said_in_the_language_that_is_asked_for_with_their_parts(sc
         ("POST", "/api/v1/chapters/1/retry", 404),
         ("POST", "/api/v1/chapters/1/mp3", 404),
         ("POST", "/api/v1/segments/1/retry", 404),
+        ("POST", "/api/v1/chapters/1/render-again", 404),
+        ("POST", "/api/v1/segments/1/render-again", 404),
         ("DELETE", "/api/v1/projects/1", 404),
         ("PUT", "/api/v1/projects/1/cover", 404),
         ("DELETE", "/api/v1/projects", 405),

@@ -7,7 +7,8 @@ from builders import chapter, project
 from flask.testing import FlaskClient
 
 from dashboard.belongings import Belongings
-from farm.tables import Chapter, Job, Release
+from farm import chapters
+from farm.tables import Audit, Chapter, Job, Release, Segment, Take
 from tests.dashboard.making import SOUND, Book, finished
 
 
@@ -89,6 +90,54 @@ def test_a_held_chapter_is_mastered_without_what_failed(
     assert answer.json["state"] == "mastering"
     with have.begin() as session:
         assert [job.kind for job in session.query(Job)] == ["master"]
+
+
+def test_a_spoken_segment_is_rendered_again_and_its_take_is_heard_until_then(
+    script: FlaskClient, have: Belongings, book: Book
+) -> None:
+    address = f"/api/v1/segments/{book.segment}"
+    answer: Any = script.post(f"{address}/render-again")
+    assert (answer.status_code, answer.json["state"], answer.json["segments_done"]) == (200, "rendering", 1)
+    waiting, other = script.get(f"/api/v1/chapters/{book.chapter}/segments").json  # type: ignore[misc]
+    assert [(s["state"], s["seconds"]) for s in (waiting, other)] == [("ready", 1.0), ("done", 2.0)]
+    with script.get(f"{address}/audio") as earlier:
+        assert (earlier.status_code, earlier.data) == (200, SOUND)
+    with have.begin() as session:
+        wanted = session.get_one(Segment, book.segment).take_key
+        have.store.put("takes/new", b"new")
+        session.add(Take(key=wanted, object="takes/new", size=3, seconds=9.0, seed=1))
+        session.flush()
+        chapters.adopt(session, Segment.chapter_id == book.chapter)
+    with script.get(f"{address}/audio") as new:
+        assert new.data == b"new"
+    assert script.get(f"/api/v1/chapters/{book.chapter}/segments").json[0]["seconds"] == 9.0  # type: ignore[index]
+    assert script.post(f"{address}/render-again").status_code == 200
+    refused: Any = script.post(f"{address}/render-again")
+    assert (refused.status_code, "waits to be spoken" in refused.json["error"]) == (409, True)
+    assert script.post(f"/api/v1/segments/{book.failed}/render-again").status_code == 409
+
+
+def test_a_chapter_is_rendered_again_whole(script: FlaskClient, have: Belongings, book: Book) -> None:
+    answer: Any = script.post(f"/api/v1/chapters/{book.chapter}/render-again")
+    assert (answer.status_code, answer.json["state"], answer.json["segments_done"]) == (200, "rendering", 0)
+    with have.begin() as session:
+        mine = session.query(Segment).filter_by(chapter_id=book.chapter)
+        assert [(s.state, s.take_number) for s in mine] == [("ready", 1)] * 2
+        asked = session.query(Audit).one()
+        assert (asked.action, asked.target) == ("chapters.render_again", f"chapter {book.chapter}")
+    assert script.post(f"/api/v1/chapters/{book.chapter}/render-again").status_code == 409
+
+
+def test_a_browser_keeps_a_take_but_asks_for_what_may_be_another(script: FlaskClient, book: Book) -> None:
+    take = f"/api/v1/segments/{book.segment}/audio"
+    for address, kept in (
+        (f"{take}?of=a", True),
+        (f"{take}?of=b", False),
+        (take, False),
+        (f"/api/v1/chapters/{book.chapter}/files/m4a?of=3.500", False),
+    ):
+        with script.get(address) as answer:
+            assert ("max-age" in answer.headers["Cache-Control"]) is kept
 
 
 def test_an_mp3_is_made_once_and_found_afterwards(script: FlaskClient, have: Belongings, book: Book) -> None:
