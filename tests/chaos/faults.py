@@ -24,7 +24,7 @@ from farm.up import process
 from tasks.app import celery_app
 from tasks.client import FarmClient
 from tests.chaos.disks import disk, fill
-from tests.chaos.field import CARD_4090, SCALE, Card, Field, eventually
+from tests.chaos.field import CARD_4090, HEALTHY_S, SCALE, Card, Field, eventually
 from tests.chaos.road import Road
 from tests.chaos.watch import held, until, worst
 from tests.s3 import s3_server
@@ -32,7 +32,7 @@ from tests.s3 import s3_server
 Found = Mapping[str, float]
 
 GAP_S = 1.5
-RECONNECT_S = 5.0  # Celery tries again two seconds after it lost its broker, then later and later
+APART_S = HEALTHY_S + 1  # sooner, and the supervisor waits longer and longer before it starts a server again
 
 
 def a_worker(field: Field) -> str:
@@ -107,7 +107,7 @@ def restart_redis(field: Field, times: int) -> Found:
     """Killed, or asked to end: its append-only file brings everything back."""
     field.start_book()
     for at in range(times):
-        field.pause(RECONNECT_S)
+        field.pause(APART_S)
         field.kill("redis", signal.SIGTERM if at % 2 else signal.SIGKILL)
         eventually(lambda: field.redis.ping())
     return {}
@@ -116,7 +116,7 @@ def restart_redis(field: Field, times: int) -> Found:
 def wipe_redis(field: Field, times: int) -> Found:
     field.start_book()
     for at in range(times):
-        field.pause(RECONNECT_S)
+        field.pause(APART_S)
         if at % 2:
             field.redis.flushall()
         else:
@@ -162,7 +162,7 @@ def restart_postgres(field: Field, times: int) -> Found:
     """SIGQUIT: an immediate shutdown, recovered from the log."""
     field.start_book()
     for _ in range(times):
-        field.pause(2 * GAP_S)
+        field.pause(APART_S)
         field.kill("postgres", signal.SIGQUIT)
         eventually(lambda: claims(field) >= 0)
     return {}
