@@ -202,7 +202,8 @@ class Delivery:
                 if not due:
                     self._changed.wait(max(0.0, min(self._due.values(), default=now + 3600) - now))
             for job in due:
-                self._renew(job)
+                if job.id in self._due:  # not delivered meanwhile
+                    self._renew(job)
 
     def _renew(self, job: SpooledJob) -> None:
         try:

@@ -139,7 +139,7 @@ def test_a_job_that_is_lost_is_dropped_alone(scene: Scene, speaker: Speaker) -> 
     with scene.begin() as session:
         session.execute(text("UPDATE jobs SET state = 'expired' WHERE id = :id"), {"id": lost[0]})
     eventually(lambda: [job.id for job in delivery.jobs] == [kept[0]])
-    assert [folder.name for folder in scene.root.iterdir()] == [str(kept[0])]
+    eventually(lambda: [folder.name for folder in scene.root.iterdir()] == [str(kept[0])])
     scene.door.shut = ()
     eventually(lambda: scene.job_state(kept[0]) == "done")
     assert scene.states() == {"done": 4, "leased": 4}
