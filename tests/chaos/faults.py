@@ -286,7 +286,7 @@ def lose_store(field: Field, times: int) -> Found:
     road.instead = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     for at in range(times):
         if at == 9:
-            field.start_book()
+            field.start_book(300)
         road.loses = 0.05
         field.pause(GAP_S)
         road.loses = 0.0
