@@ -21,6 +21,7 @@ from farm import oneshot, projects, supervisor
 from farm.db import Begin, beginner, engine
 from farm.errors import FarmError
 from farm.oneshot import Request
+from farm.processes import Process
 from farm.schema import migrate
 from farm.settings import Settings
 from farm.storage import Store
@@ -86,8 +87,12 @@ class Field:
     clocks: dict[str, WrongClock] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
-    def add(self, name: str, card: Card, **also: Any) -> None:
-        """Start a render worker; `also` are settings of it alone."""
+    def add(self, crew: Mapping[str, Card], **also: Any) -> None:
+        """Start render workers; `also` are settings of theirs."""
+        self.keeper.start(*(self.worker(name, card, **also) for name, card in crew.items()))
+
+    def worker(self, name: str, card: Card, **also: Any) -> Process:
+        """What a new worker's process is to be."""
         config = replace(self.config, worker_name=name, worker_class=card.gpu_class, worker_secret="")
         config = replace(enrolled(config), engine=card.engine, home=self.folder / name, **also)
         for inside in ("run", "logs"):
@@ -97,7 +102,7 @@ class Field:
         odd = clock.environment if (clock := self.clocks.get(name)) else {}
         if road := self.roads.get("api"):
             odd = {**odd, "FARM_API_URL": f"http://127.0.0.1:{road.port}"}
-        self.keeper.start(replace(made, name=name, env={**(made.env or {}), **odd}))
+        return replace(made, name=name, env={**(made.env or {}), **odd})
 
     def pid(self, name: str) -> int:
         """Of a process of the field, as soon as it runs."""
@@ -239,8 +244,7 @@ def field_up(
         keeper.start(process("clock", config), process("house", config))
         begin, store = beginner(config.database_url), store_of(config)
         made = Field(config, keeper, begin, store, folder, book, roads)
-        for name, card in crew.items():
-            if clocks:
-                made.clocks[name] = WrongClock(folder / f"{name}.offset")
-            made.add(name, card)
+        if clocks:
+            made.clocks = {name: WrongClock(folder / f"{name}.offset") for name in crew}
+        made.add(crew)
         yield made
