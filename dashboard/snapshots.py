@@ -75,7 +75,7 @@ def serving(project: Project) -> Snapshot:
         "deadline": moment(project.deadline),
         "needs": {
             "engine": project.engine,
-            "precision": project.pin.get("precision"),
+            "precision": project.pin.get("precision") or None,
             "longest_segment": project.longest_segment if project.pin else None,
             "classes": crew.classes_for(project),
             "tags": project.tags,

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from farm.gpu import CLASSES, TYPICAL_SPEED
-from farm.matching import Pair, misfit
+from farm.engine import precision
+from farm.gpu import CLASSES, TYPICAL_SPEED, GpuClass
+from farm.matching import Pair, computes_alike, misfit
 from farm.tables import Desired, Project, Worker
 
 Blocked = Collection[Pair]
@@ -53,8 +54,12 @@ def allowed(crew: Sequence[Worker], project: Project, blocked: Blocked) -> list[
 def as_for(project: Project, worker: Worker) -> Project:
     """The project as if it had been started for this worker."""
     own = CLASSES[worker.gpu_class]
-    pin = Terms(worker.fingerprint, own.dtype, own.longest_segment).pin
+    pin = Terms(worker.fingerprint, precision_of(worker), own.longest_segment).pin
     return supposing(project, pin=pin, longest_segment=own.longest_segment)
+
+
+def precision_of(worker: Worker) -> str:
+    return precision(worker.engine, CLASSES[worker.gpu_class].dtype)
 
 
 def terms(crew: Sequence[Worker]) -> Terms:
@@ -62,11 +67,11 @@ def terms(crew: Sequence[Worker]) -> Terms:
 
     `crew` is not empty, the last heard of first: its weights are the ones that count.
     """
-    precision = max((CLASSES[worker.gpu_class].dtype for worker in crew), key=("fp32", "fp16").index)
-    able = [worker for worker in crew if CLASSES[worker.gpu_class].dtype == precision]
+    best = max((precision_of(worker) for worker in crew), key=("", "fp32", "fp16").index)
+    able = [worker for worker in crew if precision_of(worker) == best]
     fingerprint = next((worker.fingerprint for worker in able if worker.fingerprint), "")
     alike = [worker for worker in able if worker.fingerprint in ("", fingerprint)]
-    return Terms(fingerprint, precision, min(CLASSES[worker.gpu_class].longest_segment for worker in alike))
+    return Terms(fingerprint, best, min(CLASSES[worker.gpu_class].longest_segment for worker in alike))
 
 
 def started_with(project: Project, found: Terms) -> Project:
@@ -78,16 +83,20 @@ def serving(crew: Sequence[Worker], project: Project, blocked: Blocked) -> froze
     return frozenset(worker.id for worker in crew if misfit(worker, project, blocked) is None)
 
 
-def classes_for(project: Project) -> list[str]:
-    """The GPU classes that may serve it: those allowed, of its precision and limit once it was started."""
-    precision, longest = project.pin.get("precision"), project.longest_segment if project.pin else 0
+def able_classes(project: Project) -> list[GpuClass]:
+    """The GPU classes that could serve it: all, those of its precision and limit once it was started."""
     return [
-        item.name
+        item
         for item in CLASSES.values()
-        if (not project.classes or item.name in project.classes)
-        and precision in (None, item.dtype)
-        and item.longest_segment >= longest
+        if not project.pin
+        or (computes_alike(item, project) and item.longest_segment >= project.longest_segment)
     ]
+
+
+def classes_for(project: Project) -> list[str]:
+    """The names of those that may."""
+    able = [item.name for item in able_classes(project)]
+    return [name for name in able if not project.classes or name in project.classes]
 
 
 def speed_of(worker: Worker) -> float:

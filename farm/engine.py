@@ -23,6 +23,19 @@ def title(engine: str) -> str:
     return TITLES.get(engine, engine)
 
 
+WITHOUT_PRECISION = frozenset({"preview"})
+"""Engines that compute in none: on any card and on none, they speak alike."""
+
+
+def precision(engine: str, dtype: str) -> str:
+    """What an engine computes in where a GPU class has `dtype`; "" where it does not matter.
+
+    >>> precision("indextts2", "fp16"), precision("preview", "fp16")
+    ('fp16', '')
+    """
+    return "" if engine in WITHOUT_PRECISION else dtype
+
+
 @dataclass(frozen=True)
 class Audio:
     """Mono samples in [-1, 1], shape (T,), and their rate in Hz."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from farm.gpu import CLASSES
+from farm.engine import precision
+from farm.gpu import CLASSES, GpuClass
 from farm.messages import Message
 from farm.protocol import is_understood
 from farm.tables import Project, Worker
@@ -30,6 +31,12 @@ def limit(classes: Collection[str]) -> float:
     return min(CLASSES[name].longest_segment for name in classes)
 
 
+def computes_alike(gpu_class: GpuClass, project: Project) -> bool:
+    """Whether the project's engine computes in the project's precision on a card of this class."""
+    own = precision(project.engine, gpu_class.dtype)
+    return own in ("", project.pin.get("precision"))
+
+
 def unlike(worker: Worker, project: Project) -> Message | None:
     """Why its takes would not be the project's."""
     named = {"worker": worker.name, "project": project.title}
@@ -40,9 +47,9 @@ def unlike(worker: Worker, project: Project) -> Message | None:
         return Message("{worker} speaks with {engine}, this project with {wanted}.", {**named, **engines})
     if worker.fingerprint != project.pin.get("fingerprint"):
         return Message("{worker} has other weights than this project began with.", named)
-    precision = CLASSES[worker.gpu_class].dtype
-    if precision != project.pin.get("precision"):
-        both = {"precision": precision, "wanted": project.pin.get("precision", "?")}
+    own = CLASSES[worker.gpu_class]
+    if not computes_alike(own, project):
+        both = {"precision": own.dtype, "wanted": project.pin.get("precision", "?")}
         return Message("{worker} computes in {precision}, this project in {wanted}.", {**named, **both})
     return None
 

@@ -9,6 +9,7 @@ from farm.audio.settings import MasteringSettings
 from farm.casting import NARRATOR
 from farm.errors import Conflict, Rejected
 from farm.gpu import CLASSES
+from farm.matching import computes_alike
 from farm.tables import Project
 from farm.text.lexicon import Lexicon
 
@@ -42,7 +43,7 @@ def check_fits(project: Project, classes: list[str]) -> None:
                 name=name,
                 most=round(allowed.longest_segment),
             )
-        if allowed.dtype != project.pin.get("precision"):
+        if not computes_alike(allowed, project):
             raise Conflict(
                 "{title} was started in {precision}; class {name} computes in {other}.",
                 title=project.title,

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from farm import schedule, workers
 from farm.crew import as_for, classes_for
-from farm.engine import title
+from farm.engine import precision, title
 from farm.fleet import UNSPOKEN, Fleet
 from farm.forecast import Forecast
 from farm.gpu import CLASSES
-from farm.matching import misfit, unable
+from farm.matching import computes_alike, misfit, unable
 from farm.messages import Message
 from farm.tables import ChapterState, Desired, Project, ProjectState, Worker
 
@@ -115,8 +115,8 @@ def missing(project: Project, fleet: Fleet) -> Iterator[Message]:
 
 
 def has_wrong_card(worker: Worker, project: Project) -> bool:
-    other = CLASSES[worker.gpu_class].dtype != project.pin["precision"]
-    return other or unable(worker, project) is not None
+    alike = computes_alike(CLASSES[worker.gpu_class], project)
+    return not alike or unable(worker, project) is not None
 
 
 def of_engine(project: Project, crew: Sequence[Worker]) -> Message:
@@ -143,6 +143,11 @@ def of_cards(project: Project, crew: Sequence[Worker]) -> Message:
         )
     needs = {"precision": project.pin["precision"], "longest": round(project.longest_segment)}
     fitting = ", ".join(classes_for(project))
+    if not precision(project.engine, needs["precision"]):
+        return Message(
+            "Needs {longest} characters ({classes}); you have {cards}.",
+            {"longest": needs["longest"], "classes": fitting, "cards": cards},
+        )
     return Message(
         "Needs {precision} and {longest} characters ({classes}); you have {cards}.",
         {**needs, "classes": fitting, "cards": cards},

@@ -10,6 +10,7 @@ from farm.protocol import PROTOCOL
 from farm.tables import Chapter, Project, Segment, Worker, WorkerState
 from farm.workers import Beat
 
+ENGINE = "simulated"  # computes in the precision of its GPU class, as engines with a net do
 PIN = {"fingerprint": "f1", "precision": "fp32"}
 
 
@@ -21,7 +22,7 @@ def project(
         state=state,
         title=title,
         language="en",
-        engine="preview",
+        engine=ENGINE,
         pin=PIN,
         cast={"narrator": {}},
         priority=priority,
@@ -74,11 +75,17 @@ def chapter(
     return made
 
 
-def worker(session: Session, name: str = "w1", gpu_class: str = "cpu", speed: float | None = 60.0) -> Worker:
+def worker(
+    session: Session,
+    name: str = "w1",
+    gpu_class: str = "cpu",
+    speed: float | None = 60.0,
+    engine: str = ENGINE,
+) -> Worker:
     """A worker that was heard of just now."""
     secret = workers.enrol(session, name, gpu_class, local=True)
     made = workers.known(session, secret)
-    workers.beat(session, made, Beat(WorkerState.READY, "preview", PIN["fingerprint"], PROTOCOL, {}))
+    workers.beat(session, made, Beat(WorkerState.READY, engine, PIN["fingerprint"], PROTOCOL, {}))
     made.speed = speed
     session.flush()
     session.refresh(made)

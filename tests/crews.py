@@ -37,8 +37,8 @@ def worker(
     made = workers.known(session, secret)
     told = {"host": f"{name}.studio", **facts}
     if state != WorkerState.ENROLLED:
-        workers.beat(session, made, Beat(WorkerState(state), "preview", FINGERPRINT, PROTOCOL, told))
-    also = {"engine": "preview", "address": f"192.168.1.{made.id + 10}", "facts": told, **also}
+        workers.beat(session, made, Beat(WorkerState(state), "simulated", FINGERPRINT, PROTOCOL, told))
+    also = {"engine": "simulated", "address": f"192.168.1.{made.id + 10}", "facts": told, **also}
     session.execute(update(Worker).where(Worker.id == made.id).values(**also))
     session.expire_all()
     return made.id

@@ -59,9 +59,9 @@ def test_it_waits_until_a_job_is_under_way_and_then_it_works(begin: Begin, book:
 
 def test_a_project_that_nobody_can_serve_is_trouble_by_name(begin: Begin, book: int) -> None:
     with begin() as session:
-        builders.worker(session).engine = "simulated"
+        builders.worker(session).engine = "another"
     assert of(begin).word == "trouble"
-    assert str(of(begin).why).startswith("A book: Needs a worker with the preview engine")
+    assert str(of(begin).why).startswith("A book: Needs a worker with the simulated engine")
 
 
 def test_a_lost_worker_is_trouble_only_where_it_is_missed(begin: Begin, book: int) -> None:

@@ -72,7 +72,7 @@ def speak_everything(begin: Begin, store: Store) -> None:
 
 def sleeping_worker(session: Session) -> None:
     """A worker that can speak the project but takes no work now: the tests speak in its place."""
-    builders.worker(session).last_seen = func.now() - timedelta(hours=1)
+    builders.worker(session, engine="preview").last_seen = func.now() - timedelta(hours=1)
     session.flush()
 
 
@@ -268,7 +268,7 @@ def test_pause_takes_back_what_is_in_hand_and_resume_goes_on(
 ) -> None:
     project_id = started(begin, store, tmp_path)
     with begin() as session:
-        worker = builders.worker(session)
+        worker = builders.worker(session, engine="preview")
     (job_id, token), *_ = ring(begin, "render.cpu")
     with begin() as session:
         assert isinstance(claiming.claim(session, worker, job_id, token, Times(), 30), Job)

@@ -49,6 +49,15 @@ def test_a_misfit_is_told_with_both_sides(theirs: dict[str, Any], asked: dict[st
     assert str(misfit(worker(**theirs), project(**asked))) == said
 
 
+@pytest.mark.parametrize("pinned", ["", "fp16", "fp32"])
+@pytest.mark.parametrize("gpu_class", ["cpu", "12g"])
+def test_an_engine_without_a_precision_fits_on_every_card(pinned: str, gpu_class: str) -> None:
+    speaks = {"engine": "preview"}
+    book = project(**speaks, pin={**PIN, "precision": pinned})
+    assert can_serve(worker(**speaks, gpu_class=gpu_class), book)
+    assert not can_serve(worker(**speaks, gpu_class=gpu_class, fingerprint="f2"), book)
+
+
 def test_a_block_is_of_one_worker_and_one_project() -> None:
     assert str(misfit(worker(), project(), {(7, 3)})).startswith("attic is kept from Emma")
     assert can_serve(worker(), project(), {(7, 4), (8, 3), (3, 7)})

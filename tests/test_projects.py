@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from farm import blocks, projects
 from farm.db import Begin
 from farm.errors import Conflict, Rejected
+from farm.matching import can_serve
 from farm.messages import Message
 from farm.tables import Project, Worker
 from tests import builders
@@ -62,6 +63,20 @@ def test_a_farm_without_cards_speaks_in_fp32_and_one_card_makes_it_fp16(begin: B
     assert started(begin, other.id) == ("fp16", 130)
 
 
+def test_a_project_of_preview_voices_is_served_by_every_card_and_the_processor(
+    begin: Begin, reviewed: int
+) -> None:
+    with begin() as session:
+        session.get_one(Project, reviewed).engine = "preview"
+        for made in crew(session, big="24g", slow="cpu").values():
+            made.engine = "preview"
+    assert started(begin, reviewed) == ("", 100)
+    with begin() as session:
+        found = session.get_one(Project, reviewed)
+        assert all(can_serve(worker, found) for worker in session.query(Worker))
+        projects.edit(session, reviewed, {"classes": ["cpu", "24g"]})
+
+
 @pytest.mark.parametrize("kept", ["tag", "reserved", "blocked", "revoked"])
 def test_a_worker_that_may_not_serve_it_sets_no_limit(begin: Begin, reviewed: int, kept: str) -> None:
     with begin() as session:
@@ -79,7 +94,7 @@ def test_a_worker_that_may_not_serve_it_sets_no_limit(begin: Begin, reviewed: in
 
 
 def test_nobody_allowed_is_refused_with_what_to_look_at(begin: Begin, reviewed: int) -> None:
-    with begin() as session, pytest.raises(Conflict, match="engine preview"):
+    with begin() as session, pytest.raises(Conflict, match="engine simulated"):
         projects.start(session, reviewed)
     with begin() as session:
         crew(session, small="12g")

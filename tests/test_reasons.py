@@ -62,10 +62,10 @@ def test_a_missing_engine_is_named_with_what_there_is(begin: Begin, book: int) -
     assert why(begin) == ["Needs a worker with the IndexTTS-2 engine; you have none."]
     with begin() as session:
         builders.worker(session, "w1")
-    assert why(begin) == ["Needs a worker with the IndexTTS-2 engine; you have one preview worker."]
+    assert why(begin) == ["Needs a worker with the IndexTTS-2 engine; you have one simulated worker."]
     with begin() as session:
         builders.worker(session, "w2")
-    assert why(begin) == ["Needs a worker with the IndexTTS-2 engine; you have 2 preview workers."]
+    assert why(begin) == ["Needs a worker with the IndexTTS-2 engine; you have 2 simulated workers."]
 
 
 def test_a_missing_card_is_named_with_those_there_are(begin: Begin, book: int) -> None:
@@ -75,6 +75,14 @@ def test_a_missing_card_is_named_with_those_there_are(begin: Begin, book: int) -
         builders.worker(session, "small", "12g")
         builders.worker(session, "none", "cpu")
     assert why(begin) == ["Needs fp16 and 130 characters (24g); you have 1 × 12g, 1 × cpu."]
+
+
+def test_of_an_engine_without_a_precision_only_the_length_is_missing(begin: Begin, book: int) -> None:
+    with begin() as session:
+        project = session.get_one(Project, book)
+        project.engine, project.pin = "preview", {**FP16, "precision": ""}
+        builders.worker(session, "small", "8g", engine="preview")
+    assert why(begin) == ["Needs 100 characters (cpu, 12g, 24g); you have 1 × 8g."]
 
 
 def test_tags_reservations_and_blocks_are_told_by_worker(begin: Begin, book: int) -> None:

@@ -4,7 +4,7 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.belongings import belongings
-from farm import chapters, progress, projects, publish
+from farm import chapters, crew, progress, projects, publish
 from farm.audio.settings import PAUSES_MS, MasteringSettings
 from farm.gpu import CLASSES
 from farm.manuscript.encodings import ENCODINGS
@@ -86,4 +86,5 @@ def follow(project: Project) -> ResponseReturnValue:
         releases=[release for release in releases if release.chapter_id is None],
         mp3={release.chapter_id: release for release in releases if release.format == "mp3"},
         classes=CLASSES,
+        able=crew.able_classes(project),
     )

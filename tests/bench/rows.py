@@ -81,7 +81,7 @@ def crew(session: Session, count: int, speed: float) -> list[str]:
     secrets = [workers.enrol(session, f"worker-{n + 1}", "cpu", local=True) for n in range(count)]
     for secret in secrets:
         made = workers.known(session, secret)
-        report = Beat(WorkerState.BUSY, "preview", builders.PIN["fingerprint"], PROTOCOL, {})
+        report = Beat(WorkerState.BUSY, builders.ENGINE, builders.PIN["fingerprint"], PROTOCOL, {})
         workers.beat(session, made, report)
     session.execute(update(Worker).values(speed=speed, last_seen=now + timedelta(days=1)))
     return secrets

@@ -17,14 +17,16 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def cards(stage: Scenes) -> Iterator[None]:
-    """A 12 GB and a 24 GB worker, beside whoever is there."""
+    """A 12 GB and a 24 GB worker of an engine to which cards matter, and the review is for it."""
     with stage.begin() as session:
+        session.get_one(Project, stage.ids["review"]).engine = builders.ENGINE
         for name, gpu_class, speed in (("small", "12g", 5.0), ("big", "24g", 30.0)):
             builders.worker(session, name, gpu_class, speed=speed)
     yield
     with stage.begin() as session:
         session.execute(delete(Worker).where(Worker.name.in_(["small", "big"])))
-        session.get_one(Project, stage.ids["review"]).classes = []
+        reviewed = session.get_one(Project, stage.ids["review"])
+        reviewed.classes, reviewed.engine = [], "preview"
 
 
 def test_excluding_a_class_says_what_it_changes(look: Look, stage: Scenes, cards: None) -> None:

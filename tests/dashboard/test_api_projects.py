@@ -297,7 +297,7 @@ def test_a_running_project_says_what_it_needs_and_when_it_is_done(
     missing: Any = script.get(f"/api/v1/projects/{made.id}").json
     assert missing["needs"]["classes"] == ["cpu"]
     assert missing["progress"]["forecast"]["soonest_s"] is None
-    assert "preview engine" in missing["progress"]["why"]["text"]
+    assert "simulated engine" in missing["progress"]["why"]["text"]
     with have.begin() as session:
         worker(session, speed=0.1)
     served: Any = script.get(f"/api/v1/projects/{made.id}/live").json

@@ -276,7 +276,7 @@ def test_a_project_shows_its_limits_its_deadline_and_that_it_was_cut_shorter(
     assert "Shorter: 100." in page
     assert 'value="night"' in page
     assert f'data-moment="{book.deadline.isoformat()}"' in page
-    assert "Needs a worker with the preview engine; you have none." in page
+    assert "Needs a worker with the simulated engine; you have none." in page
 
 
 def test_the_header_says_why_the_farm_is_in_trouble(browser: FlaskClient, begin: Begin) -> None:
@@ -287,4 +287,4 @@ def test_the_header_says_why_the_farm_is_in_trouble(browser: FlaskClient, begin:
     header = browser.get("/").text.split("</header>")[0]
     assert "in trouble" in header
     for title in ("One", "Two"):
-        assert f"{title}: Needs a worker with the preview engine" in header
+        assert f"{title}: Needs a worker with the simulated engine" in header

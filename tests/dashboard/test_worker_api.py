@@ -27,7 +27,7 @@ from farm.up import THREADS_API
 
 BEAT = {
     "state": "ready",
-    "engine": "preview",
+    "engine": "simulated",
     "fingerprint": PIN["fingerprint"],
     "protocol": PROTOCOL,
 }

@@ -20,7 +20,7 @@ from farm.tables import Job, JobKind, Segment, Worker
 Headers = dict[str, str]
 CARD = {"uuid": "GPU-1", "name": "NVIDIA GeForce RTX 3060", "vram_gib": 11.76}
 MACHINE = {"protocol": PROTOCOL, "version": "abc", "hostname": "attic", "cards": [CARD]}
-BEAT = {"state": "ready", "engine": "preview", "fingerprint": PIN["fingerprint"], "protocol": PROTOCOL}
+BEAT = {"state": "ready", "engine": "simulated", "fingerprint": PIN["fingerprint"], "protocol": PROTOCOL}
 
 
 @pytest.fixture
@@ -312,7 +312,7 @@ def test_a_worker_of_protocol_1_works_as_it_always_did(api: FlaskClient, have: B
         assert answer.status_code == 200, answer.json
         return answer.json
 
-    beat = {"engine": "preview", "fingerprint": "f1", "state": "ready", "protocol": 1, "facts": {"pid": 7}}
+    beat = {"engine": "simulated", "fingerprint": "f1", "state": "ready", "protocol": 1, "facts": {"pid": 7}}
     assert say("beat", beat)["desired"] == "run"
     work = say(f"jobs/{job_id}/claim", {"token": token})
     assert {"job", "engine", "segments", "renew_s"} <= set(work)
