@@ -23,6 +23,10 @@ def title(engine: str) -> str:
     return TITLES.get(engine, engine)
 
 
+OFFERED = ("preview",)
+"""The engines that people choose from."""
+LOADABLE = (*OFFERED, "simulated")
+"""The engines that a worker can load: those of `models`, which the farm does not import."""
 WITHOUT_PRECISION = frozenset({"preview"})
 """Engines that compute in none: on any card and on none, they speak alike."""
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from farm import audit, schedule, states, steering, workers
 from farm.broker import Broker, url_for
 from farm.db import Begin, now
+from farm.engine import LOADABLE
 from farm.errors import Conflict, Forbidden, NotFound, Rejected, ServiceDown
 from farm.gpu import CPU, class_of
 from farm.protocol import OLDEST, PROTOCOL, is_understood
@@ -115,7 +116,8 @@ def checked_name(name: str) -> str:
 
 
 def checked_engine(engine: str) -> str:
-    if len(engine) > 200 or not ENGINE.fullmatch(engine):
+    known = engine.partition(":")[0] in LOADABLE
+    if not known or len(engine) > 200 or not ENGINE.fullmatch(engine):
         raise Rejected(
             "{engine} names no engine. Write preview, or with options simulated:speed=5.7.",
             engine=engine[:80],

@@ -135,7 +135,9 @@ def test_tokens_are_listed_and_revoked_and_their_secret_is_never_said_again(
     ]
 
 
-@pytest.mark.parametrize("wrong", [("Attic!",), ("attic", "--class", "99g"), ("attic", "--hours", "0")])
+@pytest.mark.parametrize(
+    "wrong", [("Attic!",), ("attic", "--class", "99g"), ("attic", "--engine", "x"), ("attic", "--hours", "0")]
+)
 def test_what_cannot_be_a_worker_is_refused(farm: Terminal, begin: Begin, wrong: tuple[str, ...]) -> None:
     assert farm("workers", "add", *wrong).code != 0
     with begin() as session:

@@ -303,6 +303,7 @@ def test_who_joined_is_in_the_audit_without_its_secrets(begin: Begin, config: Se
         {"engine": ""},
         {"engine": "preview\nFARM_SECRET=x"},
         {"engine": "preview:"},
+        {"engine": "indextts9"},
         {"engine": "simulated:speed=1 2"},
         {"engine": "x" * 201},
         {"gpu_class": "13g"},

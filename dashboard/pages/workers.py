@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from dashboard.belongings import belongings
 from farm import joining, projects, roster, wheel
 from farm.addresses import is_loopback
+from farm.engine import OFFERED
 from farm.errors import Rejected
 from farm.gpu import CLASSES
 from farm.roster import Standing
@@ -20,7 +21,6 @@ from farm.tables import Project, ProjectState
 bp = Blueprint("workers", __name__)
 
 PAGE = 100  # workers on a page of the list
-ENGINES = ("preview", "indextts2")
 EVER = datetime.min.replace(tzinfo=UTC)
 ENDED = (ProjectState.FINISHED, ProjectState.CANCELLED)
 
@@ -83,7 +83,7 @@ def new() -> ResponseReturnValue:
         tags=tags,
         projects=choice,
         name=free_name(taken | {token.name for token in tokens}),
-        engines=sorted({config.engine, *ENGINES}),
+        engines=offered(config),
         config=config,
         classes=CLASSES,
         alone=is_alone(config),
@@ -116,6 +116,12 @@ def free_name(taken: set[str]) -> str:
     'worker-2'
     """
     return next(name for n in range(1, len(taken) + 2) if (name := f"worker-{n}") not in taken)
+
+
+def offered(config: Settings) -> list[str]:
+    """The engines to choose from; the farm's own comes with its options."""
+    own = [config.engine] if config.engine.partition(":")[0] in OFFERED else []
+    return sorted({*own, *OFFERED})
 
 
 def is_alone(config: Settings) -> bool:

@@ -16,6 +16,7 @@ from dashboard.live import NAME
 from dashboard.pages.weeks import week
 from dashboard.pages.workers import is_alone
 from farm.db import Begin
+from farm.engine import OFFERED
 from farm.tables import Mishap, Segment, Take, Worker
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"
@@ -25,7 +26,9 @@ def test_a_farm_without_workers_leads_to_the_first(script: FlaskClient) -> None:
     page = script.get("/workers").text
     assert "Adding one is one line" in page
     assert 'href="/workers/new"' in page
-    assert 'name="name" value="worker-1"' in script.get("/workers/new").text
+    form = script.get("/workers/new").text
+    assert 'name="name" value="worker-1"' in form
+    assert re.findall(r'<option value="(\w+)"[^>]*>\1<', form.split("gpu_class")[0]) == list(OFFERED)
 
 
 def test_each_worker_has_a_card_with_its_word_speed_and_place(script: FlaskClient, begin: Begin) -> None:

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import models
+from farm.engine import LOADABLE, OFFERED
 from farm.errors import Rejected
 
 
@@ -44,3 +45,8 @@ def test_without_espeak_the_preview_engine_says_how_to_install_it(monkeypatch: p
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)  # as if it were not installed
     with pytest.raises(Rejected, match="pip install espeakng-loader"):
         models.load("preview")
+
+
+def test_the_farm_knows_which_engines_a_worker_can_load() -> None:
+    assert set(LOADABLE) == set(models.names())
+    assert set(OFFERED) < set(LOADABLE)
