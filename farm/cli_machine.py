@@ -51,7 +51,7 @@ def join(
     if install:
         say(f"Installed {systemd.install(config.home, start=not no_start)}")
     if no_start:
-        say("Ready. Start with `farm work`.")
+        say(f"Ready. Start with `{machine.command(config.home)} work`.")
     elif not install:
         run(config)
 
@@ -66,7 +66,8 @@ def run(config: Settings) -> None:
     """Exits with the status by which systemd knows that the farm wants none of them any more."""
     names = ", ".join(papers.name for papers in machine.some_joined(config.home))
     say(f"At work: {names}. What they say goes to {config.home / 'logs'}.")
-    say("Ctrl-C stops; work that was begun goes back to the farm.")
+    again = f"{machine.command(config.home)} work"
+    say(f"Ctrl-C stops, and gives work that was begun back to the farm; `{again}` goes on.")
     dismissed = machine.work(config)
     for name, status in dismissed.items():
         say(f"{name} was {'revoked: join again to come back' if status == machine.REVOKED else 'stopped'}.")

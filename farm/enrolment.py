@@ -44,10 +44,11 @@ def enrol(config: Settings, request: Request) -> list[Papers]:
     """
     if pid := holder(config.home):
         raise Conflict(
-            "{home} is in use (process {pid}). Stop that `farm work`, or `systemctl stop {unit}`, or choose "
-            "another FARM_HOME.",
+            "{home} is in use (process {pid}). Stop that `{farm} work`, or `systemctl stop {unit}`, or "
+            "choose another FARM_HOME.",
             home=config.home,
             pid=pid,
+            farm=machine.command(config.home),
             unit=systemd.NAME,
         )
     pin, secret = protocol.read(request.token)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -26,6 +27,12 @@ PREFIX = "worker-"
 """Of the names of their processes."""
 
 STOP_S = 32.0  # a worker gives back its work within 30 s, and then ends
+
+
+def command(home: Path) -> str:
+    """How people call `farm` for the workers of `home`: what the joining script left there, if it made it."""
+    own = home / "farm"
+    return shlex.quote(str(own)) if own.exists() else "farm"
 
 
 @dataclass(frozen=True)

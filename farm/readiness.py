@@ -14,7 +14,7 @@ from farm import machine_doctor
 from farm.api_client import ApiClient
 from farm.doctor import Finding
 from farm.errors import Rejected, Transient
-from farm.machine import Papers, version
+from farm.machine import Papers, command, version
 from farm.protocol import PROTOCOL
 from farm.settings import Settings
 
@@ -39,8 +39,9 @@ class Candidate:
         if bad and not careless:
             raise Rejected(
                 "{name} has joined, but cannot work yet ({parts}). Mend that, look again with "
-                "`farm doctor --worker`, then start it with `farm work`.",
+                "`{farm} doctor --worker`, then start it with `{farm} work`.",
                 name=self.papers.name,
+                farm=command(self.config.home),
                 parts=", ".join(bad),
             )
         try:

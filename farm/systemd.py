@@ -130,11 +130,11 @@ def systemctl(*arguments: str) -> None:
     """Raises Rejected with what systemctl said."""
     program = shutil.which("systemctl")
     if program is None:
-        raise Rejected("There is no systemd here. Leave --install away, and start `farm work` your own way.")
+        raise Rejected("There is no systemd here. Leave --install away, and start the workers your own way.")
     scope = [] if is_roots() else ["--user"]
     done = subprocess.run([program, *scope, *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
         raise Rejected(
-            "systemd refused ({reason}). Leave --install away, and start `farm work` your own way.",
+            "systemd refused ({reason}). Leave --install away, and start the workers your own way.",
             reason=" ".join(done.stderr.split())[:500],
         )

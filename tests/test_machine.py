@@ -260,7 +260,7 @@ def test_without_systemd_nothing_is_installed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(systemd, "SYSTEM", tmp_path / "system")
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(Rejected, match="start `farm work` your own way"):
+    with pytest.raises(Rejected, match="start the workers your own way"):
         systemd.install(tmp_path, start=True)
     assert not systemd.unit_file().exists()
     assert systemd.remove(tmp_path) is False

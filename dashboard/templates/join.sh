@@ -60,6 +60,18 @@ home_folder() {
     fi
 }
 
+# What people type there: it knows its home, and needs no environment to be entered.
+write_command() {
+    quoted=$(printf '%s\n' "$home" | sed "s/'/'\\\\''/g")
+    cat >"$home/farm" <<END
+#!/bin/sh
+FARM_HOME='$quoted'
+export FARM_HOME
+exec '$quoted/venv/bin/farm' "\$@"
+END
+    chmod 755 "$home/farm"
+}
+
 pip() {
     "$home/venv/bin/python" -I -m pip --disable-pip-version-check "$@" </dev/null
 }
@@ -100,10 +112,9 @@ join() {
     rm -rf "$fetched"
     trap - EXIT INT TERM
 
-    say "joining"
-    FARM_HOME=$home
-    export FARM_HOME
-    exec "$home/venv/bin/farm" join "$FARM" "$token" "$@"
+    write_command
+    say "joining; for this machine's workers there is $home/farm from now on"
+    exec "$home/farm" join "$FARM" "$token" "$@"
 }
 
 umask 077

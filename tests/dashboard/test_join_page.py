@@ -1,5 +1,6 @@
 """What a machine that joins fetches, and that nothing in it is a secret."""
 
+import shlex
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from flask.testing import FlaskClient
 from dashboard import create_app
 from dashboard.belongings import Belongings
 from dashboard.live import NAME
-from farm import tls, wheel
+from farm import machine, tls, wheel
 
 
 @pytest.fixture
@@ -104,6 +105,21 @@ def test_without_a_python_that_fits_the_script_names_the_remedy(
     assert done.returncode == 1
     assert "Python 3.11 or 3.12 with venv is missing. Run: " in done.stderr
     assert not home.exists()
+
+
+def test_the_machine_gets_a_command_that_knows_its_home(stranger: FlaskClient, tmp_path: Path) -> None:
+    home = tmp_path / "it's $HOME"
+    (home / "venv/bin").mkdir(parents=True)
+    installed = home / "venv/bin/farm"
+    installed.write_text('#!/bin/sh\nprintf "%s|" "$FARM_HOME" "$@"\n')
+    installed.chmod(0o755)
+    script = stranger.get("/join").text.rstrip().removesuffix('join "$@"')
+    assert run(f"{script}\nhome=$1\nwrite_command", str(home)).returncode == 0
+    done = subprocess.run([home / "farm", "work", "a b"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{home}|work|a b|"
+    assert (home / "farm").stat().st_mode & 0o777 == 0o755
+    assert machine.command(home) == shlex.quote(str(home / "farm"))
+    assert machine.command(tmp_path) == "farm"
 
 
 def test_without_curl_the_script_says_so(stranger: FlaskClient, tmp_path: Path) -> None:
