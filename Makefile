@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := demo
 CODE := farm tasks models dashboard
 
-.PHONY: demo up test lint check bench clean
+.PHONY: demo up test lint check bench chaos clean
 
 .venv/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -39,6 +39,9 @@ check: lint  ## lint and the fast tests, before each commit
 
 bench: .venv/.ready-dev  ## ratios measured on this machine
 	$(BIN)/python -m tests.bench
+
+chaos: .venv/.ready-dev  ## the fault matrix, as root; the table of the README
+	$(BIN)/python -m tests.chaos
 
 clean:
 	rm -rf .venv $(DEMO)

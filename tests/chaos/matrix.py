@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.chaos import faults
+from tests.chaos import faults, mixture
 from tests.chaos.field import BOOK, CREW, SCALE, SHORT_BOOK, Card, Field, field_up
 from tests.chaos.watch import Watch, audit, blamed, spoken, tallied, wasted
 
@@ -23,6 +23,7 @@ class Row:
     inject: Callable[[Field, int], Mapping[str, float]]
     times: int = 10
     short: int = 2
+    long_book: int = BOOK  # segments
     bars: Mapping[str, float] = field(default_factory=dict)
     unscaled: frozenset[str] = frozenset()
     crew: Mapping[str, Card] = field(default_factory=lambda: CREW)
@@ -56,7 +57,7 @@ def run(row: Row, times: int) -> Outcome:
     """Raises AssertionError when the books are not finished in time."""
     with ExitStack() as stack:
         made = row.around(stack) if row.around else {}
-        book = BOOK if times >= row.times else SHORT_BOOK
+        book = row.long_book if times >= row.times else SHORT_BOOK
         here = stack.enter_context(field_up(row.crew, book=book, **{**row.setup, **made}))
         with Watch(here.begin) as watch:
             measured = row.inject(here, times)
@@ -124,7 +125,7 @@ ROWS = (
     Row(
         "11",
         "doorbells doubled, reordered, a week old",
-        faults.ring_again,
+        faults.ring_and_time,
         times=10_000,
         short=500,
         bars={"claimed": 0, "each_ms": 5.0},
@@ -196,5 +197,14 @@ ROWS = (
         times=20,
         short=4,
         bars={"late": 0},
+    ),
+    Row(
+        "mixed",
+        "all kinds, one after the other",
+        mixture.everything,
+        times=32,
+        short=10,
+        long_book=220,
+        setup={"api_road": True, "broker_road": True},
     ),
 )
