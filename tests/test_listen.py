@@ -149,7 +149,8 @@ def test_the_script_installs_the_farms_own_code_and_joins(config: Settings, tmp_
         done = subprocess.run(
             ["sh", "-c", line], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
         )
-        assert done.stdout.splitlines()[-1] == "voicefarm: joining", done.stderr
+        last = f"voicefarm: joining; for this machine's workers there is {home}/farm from now on"
+        assert done.stdout.splitlines()[-1] == last, done.stderr
         assert done.returncode != 0, "nobody gave this token"
     program = "from farm import wheel; print(wheel.__file__, wheel.build().version)"
     python = home / "venv" / "bin" / "python"
@@ -158,4 +159,6 @@ def test_the_script_installs_the_farms_own_code_and_joins(config: Settings, tmp_
     *where, version = said.stdout.split()
     assert " ".join(where).startswith(str(home / "venv"))
     assert version == facts(config)["version"]
+    told = subprocess.run([home / "farm", "work"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"{home} knows no worker" in told.stderr
     assert [path.name for path in home.iterdir() if path.name.startswith("fetched")] == []
