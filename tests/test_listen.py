@@ -159,6 +159,8 @@ def test_the_script_installs_the_farms_own_code_and_joins(config: Settings, tmp_
     *where, version = said.stdout.split()
     assert " ".join(where).startswith(str(home / "venv"))
     assert version == facts(config)["version"]
-    told = subprocess.run([home / "farm", "work"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        [home / "farm", "work"], env=environment, capture_output=True, text=True, check=False
+    )
     assert f"{home} knows no worker" in told.stderr
     assert [path.name for path in home.iterdir() if path.name.startswith("fetched")] == []
