@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from dashboard.belongings import belongings
 from farm import joining, projects, roster, wheel
 from farm.addresses import is_loopback
-from farm.engine import OFFERED
+from farm.engine import LOADABLE, OFFERED
 from farm.errors import Rejected
 from farm.gpu import CLASSES
 from farm.roster import Standing
@@ -119,8 +119,8 @@ def free_name(taken: set[str]) -> str:
 
 
 def offered(config: Settings) -> list[str]:
-    """The engines to choose from; the farm's own comes with its options."""
-    own = [config.engine] if config.engine.partition(":")[0] in OFFERED else []
+    """The engines to choose from, and the farm's own with its options, whichever that is."""
+    own = [config.engine] if config.engine.partition(":")[0] in LOADABLE else []
     return sorted({*own, *OFFERED})
 
 
