@@ -191,6 +191,4 @@ def wind_down(**_: Any) -> None:
 if __name__ == "__main__":
     told.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.worker_main(consume(app, config.worker_name, queues, 1, config.log_level))
-    sys.exit(
-        0 if flags.end_by.value else DEAF
-    )  # it gave up by itself: to be started again
+    sys.exit(0 if flags.end_by.value else DEAF)  # it gave up by itself: to be started again
