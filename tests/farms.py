@@ -75,6 +75,19 @@ class Farm:
     def store(self) -> Store:
         return open_store(str(self.home / "store"), secret=b"unused", public_url="http://unused")
 
+    @property
+    def dashboard_url(self) -> str:
+        """As it was printed with the sign-in link."""
+        (link,) = [line.split()[-1] for line in self.said if "/sign-in/" in line]
+        return link.partition("/sign-in/")[0]
+
+    def run(self, *arguments: str) -> str:
+        """What `farm …` prints."""
+        command = [sys.executable, "-m", "farm.cli", *arguments]
+        return subprocess.run(
+            command, env=self.environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+
     def pid(self, name: str) -> int | None:
         return next((p.pid for p in supervisor.processes(self.home) if p.name == name), None)
 

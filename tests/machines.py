@@ -46,6 +46,10 @@ class Machine:
                 start_new_session=True,
             )
 
+    def run(self, *arguments: str) -> None:
+        """`farm …` here, to its end."""
+        subprocess.run(self.farm(*arguments), env=self.environment, cwd=ROOT, check=True)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Ask the machine's farm process to end, or end all of it as a power cut does."""
         if self.process is None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from farm import oneshot, progress, projects
 from farm.oneshot import Request
@@ -75,16 +76,22 @@ def join(farm: Farm, machine: Machine) -> None:
     """By the token of the line that `farm workers add` prints; the rest of the line is the browser test's."""
     line = farm.run("workers", "add", machine.name, "--engine", ENGINE)
     machine.start("join", farm.dashboard_url, line.split()[-1])
-    eventually(lambda: known(farm, machine).state in ("ready", "busy"), within_s=90)
+    eventually(lambda: is_awake(farm, machine), within_s=90)
 
 
-def known(farm: Farm, machine: Machine) -> Worker:
+def known(farm: Farm, machine: Machine) -> Worker | None:
     with farm.begin() as session:
-        return session.query(Worker).filter(Worker.name == machine.name).one()
+        return session.scalar(select(Worker).where(Worker.name == machine.name))
+
+
+def is_awake(farm: Farm, machine: Machine) -> bool:
+    worker = known(farm, machine)
+    return worker is not None and worker.state in ("ready", "busy")
 
 
 def at_work(farm: Farm, machine: Machine) -> bool:
-    return held(farm.begin, known(farm, machine).id) is not None
+    worker = known(farm, machine)
+    return worker is not None and held(farm.begin, worker.id) is not None
 
 
 def share(farm: Farm, project_id: int) -> float:
