@@ -12,6 +12,5 @@ def run(options: Options) -> list[Figure]:
         Figure("render worker busy", share, "", least=0.90, said=f"engine at {options.speed:g}× realtime"),
         Figure("audio", run.audio_s / 3600, "h", said=f"{run.segments} segments"),
         Figure("first claim to last accept", run.rendering_s, "s"),
-        Figure("between two render jobs", 1000 * run.between_jobs_s, "ms", said="median"),
         Figure("upload to download", run.wall_s, "s"),
     ]

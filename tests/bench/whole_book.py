@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import func, select
@@ -39,7 +37,6 @@ class Run:
     audio_s: float
     speech_s: float
     rendering_s: float  # first claim to last accept
-    between_jobs_s: float  # end to next claim, median
     segments: int
     cpu_s: Mapping[str, float]
     stages_s: Mapping[str, float]
@@ -102,13 +99,11 @@ def notes(begin: Begin, wall_s: float, cpu_s: Mapping[str, float]) -> Run:
         last_accept, speech_s = session.execute(
             select(func.max(Take.created_at), func.sum(Take.seconds))
         ).one()
-        between = [(after.claimed_at - job.ended_at).total_seconds() for job, after in pairwise(render)]
         return Run(
             wall_s=wall_s,
             audio_s=session.scalars(select(func.sum(Chapter.seconds))).one(),
             speech_s=speech_s,
             rendering_s=(last_accept - render[0].claimed_at).total_seconds(),
-            between_jobs_s=median(between) if between else 0.0,
             segments=session.scalars(select(func.count(Segment.id))).one(),
             cpu_s=cpu_s,
             stages_s={kind: spent or 0.0 for kind, spent in session.execute(house)},
