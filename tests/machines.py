@@ -8,10 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.farms import ROOT, SHORT
 
 NETWORK = f"10.213.{os.getpid() % 250}"
 HOST = f"{NETWORK}.1"
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="networks and disks of their own need root")
 
 
 class Machine:

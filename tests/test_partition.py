@@ -14,10 +14,10 @@ from farm.tables import Worker
 from tests.chaos.watch import audit, held
 from tests.conftest import place
 from tests.farms import Farm, eventually, farm_up
-from tests.machines import HOST, Machine, machines
+from tests.machines import HOST, Machine, machines, needs_root
 from tests.test_faults import finished_audio, started
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_root]
 
 ENGINE = "simulated:speed=8,batch=4"
 LONG_CUT_S = 120.0
