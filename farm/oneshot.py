@@ -22,6 +22,7 @@ from farm.sweep import UPLOADS
 from farm.tables import ChapterState, Project, ProjectState
 
 POLL_S = 0.25
+LOADING_S = 30.0  # a worker that was just started may still be loading its engine
 ENDS = {"book": "m4b", "course": "zip"}
 
 Watch = Callable[[Project, Progress], None]
@@ -97,13 +98,18 @@ def put(store: Store, path: Path, sha256: str) -> Upload:
 
 def follow(begin: Begin, project_id: int, request: Request, watch: Watch) -> None:
     """Start the project when it has been read, and wait until it is finished. Raises what stops it."""
+    patient_until = time.monotonic() + LOADING_S
     while True:
         with begin() as session:
             project = projects.find(session, project_id)
             if project.failure:
                 raise Rejected("{reason}", reason=str(Message.from_json(project.failure)))
             if project.state == ProjectState.REVIEW:
-                begin_work(session, project, request)
+                try:
+                    begin_work(session, project, request)
+                except projects.NobodySpeaks:
+                    if time.monotonic() > patient_until:
+                        raise
             now = progress.of_projects(session, [project])[project_id]
             stuck = held(session, project_id)
         watch(project, now)

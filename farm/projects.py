@@ -126,11 +126,15 @@ def start(session: Session, project_id: int) -> None:
     issue(session, project_id)
 
 
+class NobodySpeaks(Conflict):
+    """No worker with a project's engine was ever heard of."""
+
+
 def speakers(session: Session, project: Project) -> list[Worker]:
-    """The workers that may serve a project, up or not. Raises Conflict when there are none."""
+    """The workers that may serve a project, up or not. Raises NobodySpeaks, Conflict when there are none."""
     mine = [worker for worker in crew.known(session) if worker.engine == project.engine]
     if not mine:
-        raise Conflict(
+        raise NobodySpeaks(
             "No worker here has the engine {engine} yet. Start one, then try again.",
             engine=engine_title(project.engine),
         )
