@@ -145,7 +145,7 @@ class BigVGANConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """A whole checkpoint's numbers. `emotions` counts the rows of the emotion bank, in the order of the eight."""
+    """A whole checkpoint's numbers. `emotions` counts the emotion bank's rows, in the order of the eight."""
 
     gpt: GPTConfig
     codec: CodecConfig

@@ -1,4 +1,4 @@
-"""A whole small checkpoint in the layout of a download: 0.75 GB, widths official at the interfaces, few layers."""
+"""A whole small checkpoint in the layout of a download: 0.75 GB, official widths, few layers."""
 
 import json
 import shutil
