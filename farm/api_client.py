@@ -8,7 +8,7 @@ from typing import Any
 import urllib3
 
 from farm.errors import Conflict, FarmError, Forbidden, NotFound, Rejected, ServiceDown, Transient
-from farm.storage.transfer import trusting
+from farm.pinning import trusting
 
 ANSWERS: Mapping[int, type[FarmError]] = {
     401: Forbidden,

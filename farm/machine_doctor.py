@@ -2,20 +2,17 @@
 
 import secrets
 import shutil
-import socket
-import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 import urllib3
 
-from farm import doctor, tls
+from farm import doctor
 from farm.addresses import is_loopback
 from farm.api_client import ApiClient, reason_of
 from farm.cards import reading
@@ -23,6 +20,7 @@ from farm.doctor import Finding
 from farm.errors import FarmError, Forbidden, ServiceDown
 from farm.gpu import CLASSES
 from farm.machine import Papers, version
+from farm.pinning import PinnedConnection
 from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.settings import Settings
 from farm.storage import Upload
@@ -156,7 +154,7 @@ def ping(papers: Papers) -> None:
     for wait_s in (*ADMITTED_S, None):
         try:
             connections_to = redis.ConnectionPool.from_url(
-                papers.broker_url, socket_timeout=5, **pinned(papers)
+                papers.broker_url, socket_timeout=5, **pinned_to(papers)
             )
             with redis.Redis.from_pool(connections_to) as connection:
                 connection.ping()
@@ -192,14 +190,7 @@ def download(url: str, ca: str) -> bytes:
         raise ServiceDown("The storage does not answer: {reason}.", reason=reason_of(e)) from e
 
 
-class PinnedConnection(redis.SSLConnection):
-    """Trusts the certificate in `ssl_ca_certs` alone; redis-py trusts the system's authorities as well."""
-
-    def _wrap_socket_with_ssl(self, sock: socket.socket) -> ssl.SSLSocket:
-        return tls.client_context(Path(self.ca_certs)).wrap_socket(sock, server_hostname=self.host)
-
-
-def pinned(papers: Papers) -> dict[str, Any]:
+def pinned_to(papers: Papers) -> dict[str, Any]:
     if not (papers.tls_ca and papers.broker_url.startswith("rediss:")):
         return {}
     return {"connection_class": PinnedConnection, "ssl_ca_certs": papers.tls_ca}

@@ -1,16 +1,14 @@
 """Celery as the farm uses it: doorbells on direct queues, no results, no retries, no events."""
 
 import ssl
-from pathlib import Path
 from typing import Any
 
-import redis
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.transport.redis import Channel, Transport
 
-from farm.storage.transfer import pinned
+from farm.pinning import PinnedConnection
 
 TRANSPORT: dict[str, Any] = {
     "visibility_timeout": 3600,  # far beyond a batch; the claim drops what is delivered twice all the same
@@ -34,13 +32,6 @@ class PersistentConnection(Connection):
 
 class Amqp(AMQP):  # type: ignore[misc]
     Connection = PersistentConnection
-
-
-class PinnedConnection(redis.SSLConnection):
-    """Trusts the certificate in `ssl_ca_certs` alone; redis-py trusts the system's authorities, too."""
-
-    def _wrap_socket_with_ssl(self, sock: Any) -> ssl.SSLSocket:
-        return pinned(Path(self.ca_certs)).wrap_socket(sock, server_hostname=self.host)
 
 
 class PinnedChannel(Channel):

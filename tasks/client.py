@@ -9,8 +9,9 @@ from typing import Any, Self
 import urllib3
 
 from farm.errors import Conflict, FarmError, Forbidden, LeaseLost, NotFound, Rejected, ServiceDown, Transient
+from farm.pinning import trusting
 from farm.storage import Upload
-from farm.storage.transfer import connections, trusting, upload
+from farm.storage.transfer import connections, upload
 
 
 class Revoked(Forbidden):

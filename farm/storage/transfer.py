@@ -1,36 +1,18 @@
 """The worker's side of an upload: one HTTP PUT, or one file; no keys, no database, no S3 library."""
 
-import ssl
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from farm import tls
 from farm.errors import FarmError, Forbidden, Rejected, ServiceDown, Transient
+from farm.pinning import trusting
 from farm.storage import Upload
 from farm.storage.disk import opened
 from farm.storage.folder import FolderStore
 
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
-
-
-def trusting(ca_file: str) -> dict[str, Any]:
-    """urllib3's options to trust exactly the certificate in `ca_file`, whatever its host is called; "": none.
-
-    Raises Rejected when the file is not a certificate.
-    """
-    return {"ssl_context": pinned(Path(ca_file)), "assert_hostname": False} if ca_file else {}
-
-
-def pinned(ca_file: Path) -> ssl.SSLContext:
-    """Raises Rejected when the file is not a certificate."""
-    try:
-        return tls.client_context(ca_file)
-    except (OSError, ValueError) as e:
-        raise Rejected("{file} is not a certificate: {reason}.", file=str(ca_file), reason=str(e)) from e
 
 
 def connections(ca_file: str = "") -> urllib3.PoolManager:

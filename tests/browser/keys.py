@@ -8,8 +8,8 @@ from flask import Flask
 
 from dashboard import worker_api
 from farm.machine import Papers
+from farm.pinning import trusting
 from farm.protocol import PROTOCOL
-from farm.storage.transfer import trusting
 from farm.tables import Job
 
 OPEN = {"/worker/v1/health", "/worker/v1/join"}
