@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, null, select, update
 from sqlalchemy.orm import Session
 
-from farm import audit, schedule, states, steering, workers
+from farm import audit, states, steering, workers
+from farm import schedule as weeks
 from farm.broker import Broker, url_for
 from farm.db import Begin, now
 from farm.engine import LOADABLE
@@ -95,7 +96,7 @@ def define(
         gpu_class=gpu_class,
         tags=workers.checked_tags(tags),
         projects=steering.checked_projects(session, projects),
-        schedule=checked_schedule(schedule),
+        schedule=weeks.checked(schedule or {}),
         approval=approval,
         ephemeral=ephemeral,
         most_uses=most_uses,
@@ -123,10 +124,6 @@ def checked_engine(engine: str) -> str:
             engine=engine[:80],
         )
     return engine
-
-
-def checked_schedule(given: Any) -> dict[str, Any]:
-    return schedule.checked(given or {})
 
 
 def find(session: Session, secret: str) -> JoinToken:

@@ -18,6 +18,7 @@ from farm.storage import Store
 from farm.storage.opening import open_store
 from farm.supervisor import Supervisor
 from farm.tables import Row
+from tests.terminal import Terminal, terminal
 
 DATA = Path(__file__).parent / "data"
 
@@ -73,3 +74,12 @@ def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("FARM_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def farm(
+    begin: Begin, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Terminal]:
+    """The command `farm`, on an empty farm."""
+    with terminal(servers, tmp_path, monkeypatch) as opened:
+        yield opened

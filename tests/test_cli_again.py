@@ -1,24 +1,12 @@
 """Rendering again from the command line, on a real database."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from farm import audit
 from farm.db import Begin
-from farm.embedded import Servers
 from farm.tables import Chapter, Segment
 from tests import builders
-from tests.terminal import Terminal, terminal
-
-
-@pytest.fixture
-def farm(
-    begin: Begin, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Terminal]:
-    with terminal(servers, tmp_path, monkeypatch) as opened:
-        yield opened
+from tests.terminal import Terminal
 
 
 @pytest.fixture

@@ -3,8 +3,6 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
@@ -13,18 +11,9 @@ from sqlalchemy import insert, select
 from farm import audit, joining, protocol, workers
 from farm.cli_workers import weekly
 from farm.db import Begin
-from farm.embedded import Servers
 from farm.tables import Block, JoinToken, Mishap, Worker
 from tests import builders
-from tests.terminal import Terminal, terminal
-
-
-@pytest.fixture
-def farm(
-    begin: Begin, servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Terminal]:
-    with terminal(servers, tmp_path, monkeypatch) as opened:
-        yield opened
+from tests.terminal import Terminal
 
 
 @pytest.fixture
