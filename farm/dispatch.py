@@ -1,7 +1,7 @@
 """The dispatcher: expires what is overdue, cuts batches for the workers there are, empties the outbox."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import and_, or_, select
@@ -42,7 +42,8 @@ def tick(begin: Begin, publish: Publish, plan: Plan) -> int:
         recall_unfit(session, seen)
         for gpu_class in sorted({worker.gpu_class for worker in seen.listeners}):
             Cutter(session, seen, gpu_class, plan.batch_s).fill()
-    return empty_outbox(begin, publish, plan.house_depth)
+        due = jobs.unpublished(session, plan.house_depth)
+    return ring(begin, publish, due)
 
 
 def expire(session: Session, times: jobs.Times, listeners: list[Worker]) -> None:
@@ -110,10 +111,8 @@ def fits(seen: Round, job: OpenJob, worker: Worker) -> bool:
     return kept and (project is None or can_serve(worker, project, seen.blocked))
 
 
-def empty_outbox(begin: Begin, publish: Publish, house_depth: int) -> int:
+def ring(begin: Begin, publish: Publish, due: Sequence[tuple[int, str, str]]) -> int:
     """Publish what is due, then note it: after a crash in between the claim drops the second doorbell."""
-    with begin() as session:
-        due = jobs.unpublished(session, house_depth)
     if not due:
         return 0
     for job_id, token, queue in due:
