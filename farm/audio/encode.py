@@ -76,7 +76,7 @@ def decode(path: Path) -> Iterator[Samples]:
         with av.open(str(path)) as container:
             track = container.streams.audio[0]
             left = _samples_in(track)
-            for frames in _gathered(container.decode(track)):
+            for frames in gathered(container.decode(track)):
                 samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])[:left]
                 left -= len(samples)
                 yield samples.astype(np.float32, copy=False)
@@ -84,7 +84,7 @@ def decode(path: Path) -> Iterator[Samples]:
         raise Rejected("{name} is not an audio file. Master the chapter again.", name=path.name) from e
 
 
-def _gathered(frames: Iterator[av.AudioFrame]) -> Iterator[list[av.AudioFrame]]:
+def gathered(frames: Iterator[av.AudioFrame]) -> Iterator[list[av.AudioFrame]]:
     """A frame is a fortieth of a second; what follows is cheaper by the second."""
     while some := list(islice(frames, FRAMES_AT_ONCE)):
         yield some
