@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from farm.errors import Rejected
+
 NARRATOR = "narrator"
 TITLE = "title"
 DIALOGUE = "dialogue"
+RECORDING = "recording"
+"""A cast's voice that is no preset: {"recording": the SHA-256 of what engines are given of it}."""
+KEY = f"{RECORDING}:"
+"""What a recording is chosen by begins so; a preset is chosen by its name."""
 
 
 def voice_for(cast: Mapping[str, Any], role: str) -> Any:
@@ -16,3 +22,31 @@ def voice_for(cast: Mapping[str, Any], role: str) -> Any:
 def speaks_dialogue_apart(cast: Mapping[str, Any]) -> bool:
     """Whether quoted speech has a voice of its own, so that it must be split from the narration."""
     return bool(voice_for(cast, DIALOGUE) != voice_for(cast, NARRATOR))
+
+
+def recording_of(voice: Mapping[str, Any]) -> str | None:
+    """The SHA-256 of the recording that a cast's voice is; None for a preset."""
+    return voice.get(RECORDING)
+
+
+def recordings_in(cast: Mapping[str, Any]) -> set[str]:
+    """The SHA-256 of each recording that somebody is cast with."""
+    return {sha256 for voice in cast.values() if (sha256 := recording_of(voice))}
+
+
+def key_of(recording_id: int) -> str:
+    """
+    >>> key_of(3), id_in(key_of(3)), id_in("narrator")
+    ('recording:3', 3, None)
+    """
+    return f"{KEY}{recording_id}"
+
+
+def id_in(key: str) -> int | None:
+    """The recording that `key` chooses; None when it is the name of something. Raises Rejected."""
+    if not key.startswith(KEY):
+        return None
+    number = key.removeprefix(KEY)
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise Rejected("{key} chooses no recording: write {form}.", key=key[:40], form=f"{KEY}12")
+    return int(number)

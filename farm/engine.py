@@ -31,6 +31,12 @@ WITHOUT_PRECISION = frozenset({"preview"})
 """Engines that compute in none: on any card and on none, they speak alike."""
 
 
+WITH_PRESETS = frozenset({"preview", "simulated"})
+"""Engines that speak with preset voices (farm.voices)."""
+CLONING = frozenset({"indextts2", "simulated"})
+"""Engines that speak with a voice of which they are given a recording (farm.recordings)."""
+
+
 def precision(engine: str, dtype: str) -> str:
     """What an engine computes in where a GPU class has `dtype`; "" where it does not matter.
 
@@ -94,7 +100,10 @@ class Speech:
 
 @dataclass(frozen=True)
 class SpeechFailure:
-    """Why an utterance could not be spoken. `kind` is one of text, engine, memory, timeout."""
+    """Why an utterance could not be spoken. `kind` is one of text, voice, engine, memory, timeout.
+
+    What is wrong with the text, or with the voice, is wrong on every machine.
+    """
 
     kind: str
     reason: str
@@ -112,6 +121,10 @@ class Engine(Protocol):
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
         """The print of `voice` as a cast has it: a preset's parameters (farm.voices), or a recording.
 
+        A recording comes as {"recording": sha256, "path": file}: the SHA-256 of the file, in hexadecimal, and
+        the path (str) at which it lies on this machine: mono PCM WAV of at most 15 s, at the 8 to 48 kHz that
+        it was recorded at. The worker has checked that the file has the hash. The path holds during this call
+        alone and differs from machine to machine: the print's key follows from the hash, never from the path.
         Raises farm.errors.Rejected when the engine cannot speak with it.
         """
         ...

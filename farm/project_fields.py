@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from farm import voices
 from farm.audio.settings import MasteringSettings
-from farm.casting import NARRATOR
 from farm.errors import Conflict, Rejected
 from farm.gpu import CLASSES
 from farm.matching import computes_alike
@@ -26,7 +24,7 @@ MOST_WORKERS = 10_000
 
 
 def checked(name: str, value: Any) -> Any:
-    """The value as it is stored. Raises Rejected."""
+    """The value as it is stored; a cast is farm.casts' affair. Raises Rejected."""
     plain = value.strip() if isinstance(value, str) else value
     return CHECKS[name](plain) if name in CHECKS else plain
 
@@ -63,12 +61,6 @@ def language_of(value: str) -> str:
     if value not in LANGUAGES:
         raise Rejected("{value} is no language of ours. Choose one of zh, en, ja, ko.", value=value)
     return value
-
-
-def cast_of(value: Mapping[str, Any]) -> dict[str, Any]:
-    if not value.get(NARRATOR):
-        raise Rejected("A cast needs a narrator. Choose a voice for that role.")
-    return {role: voices.preset(voice).to_json() for role, voice in value.items() if voice}
 
 
 def mastering_of(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +108,6 @@ def deadline_of(value: datetime | None) -> datetime | None:
 CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "title": title_of,
     "language": language_of,
-    "cast": cast_of,
     "mastering": mastering_of,
     "lexicon": lexicon_of,
     "classes": classes_of,

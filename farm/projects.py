@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session, defer
 
-from farm import blocks, crew, importing, jobs, rendering, states, voices
+from farm import blocks, casts, crew, importing, jobs, rendering, states, voices
 from farm.casting import NARRATOR
 from farm.db import notify, now
 from farm.engine import title as engine_title
@@ -102,7 +102,7 @@ def edit(session: Session, project_id: int, changes: Mapping[str, Any]) -> Proje
             raise Conflict("{title} was started; its {name} is fixed.", title=project.title, name=name)
         if name not in WORDS + SHAPING + SERVING:
             raise Rejected("A project has no {name} to change.", name=name)
-        accepted = checked(name, value)
+        accepted = accepted_of(session, project, name, value)
         if name == "classes":
             check_fits(project, accepted)
         setattr(project, name, accepted)
@@ -113,12 +113,18 @@ def edit(session: Session, project_id: int, changes: Mapping[str, Any]) -> Proje
     return project
 
 
+def accepted_of(session: Session, project: Project, name: str, value: Any) -> Any:
+    """The value as it is stored. Raises Rejected."""
+    return casts.chosen(session, project.engine, value) if name == "cast" else checked(name, value)
+
+
 def start(session: Session, project_id: int) -> None:
     """Fix what the takes depend on, and plan the ticked chapters. Raises Conflict, Rejected."""
     project = find(session, project_id)
     ticked = and_(Chapter.project_id == project_id, Chapter.included)
     if not session.scalar(select(Chapter.id).where(ticked).limit(1)):
         raise Rejected("No chapter of {title} is ticked. Tick at least one.", title=project.title)
+    casts.check(session, project)
     terms = crew.terms(speakers(session, project))
     project.pin, project.longest_segment = terms.pin, terms.longest_segment
     project.started_at = now

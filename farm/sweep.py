@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from farm import joining, takes
+from farm import joining, recordings, takes, uses
 from farm.db import Begin, now
 from farm.importing import COVERS
 from farm.mastering import CHAPTERS
@@ -27,6 +27,7 @@ def sweep_orphans(begin: Begin, store: Store, after_s: float) -> None:
     with begin() as session:
         older_than = session.scalars(select(now)).one() - timedelta(seconds=after_s)
         takes.forget_unused(session, older_than)
+        recordings.forget_removed(session, older_than)
     for folder, wanted in WANTED.items():
         swept = sweep(store, f"{folder}/", partial(asked, begin, wanted), older_than)
         if swept.count:
@@ -62,5 +63,7 @@ WANTED: dict[str, Callable[[Session, list[str]], set[str]]] = {
     CHAPTERS: chapter_files,
     RELEASES: releases,
     takes.FOLDER: takes.wanted,
+    uses.ORIGINALS: uses.wanted_originals,
+    uses.VOICES: uses.wanted_voices,
     joining.PROBES: lambda _session, _names: set(),
 }

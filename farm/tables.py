@@ -412,6 +412,31 @@ class Audit(Row):
     status: Mapped[int]  # of the answer, as HTTP has it
 
 
+class Recording(Row):
+    """A voice: the file as it was sent, what is made of it for engines, and the right to use it."""
+
+    __tablename__ = "recordings"
+    __table_args__ = (
+        Index("ix_recordings_name", "name", unique=True, postgresql_where=text("removed_at IS NULL")),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    uploaded_by: Mapped[str]
+    created_at: Mapped[datetime] = created()
+    filename: Mapped[str]
+    object: Mapped[str]  # of the file as it was sent
+    size: Mapped[int]  # bytes of it
+    sha256: Mapped[str] = mapped_column(index=True)  # of it
+    seconds: Mapped[float]  # of it
+    voice: Mapped[str]  # SHA-256 of what engines are given: names its object, is in casts and takes' keys
+    voice_seconds: Mapped[float]
+    earlier: Mapped[list[str]] = mapped_column(server_default="{}")  # what `voice` was: projects may use it
+    preparation: Mapped[Json]  # trim, denoise: what was asked for; start_s, end_s: what was kept
+    quality: Mapped[Json]  # sent, given: farm.audio.quality.Quality of either
+    consent: Mapped[Json | None]  # sentence, by, at: without it nobody is cast with it
+    removed_at: Mapped[datetime | None]
+
+
 class Tally(Row):
     """What is counted since the farm began, for the metrics."""
 

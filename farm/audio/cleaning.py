@@ -1,6 +1,13 @@
 """What may be done to a voice's recording before an engine hears it: less noise, no silence at its ends."""
 
+import hashlib
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from farm.audio.quality import FRAME_S, active, joined, powers, quietest
@@ -70,3 +77,40 @@ def cut(audio: Audio, start_s: float, end_s: float) -> Audio:
     rate = audio.sample_rate
     samples: Samples = audio.samples[round(start_s * rate) : round(end_s * rate)]
     return Audio(samples[: round(LONGEST_S * rate)], rate)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to a recording before engines hear it."""
+
+    trim: bool = False
+    denoise: bool = False
+
+
+@dataclass(frozen=True)
+class Given:
+    """What engines are given of a recording: mono WAV. `start_s` and `end_s`: which part of it that is."""
+
+    content: bytes
+    audio: Audio
+    start_s: float
+    end_s: float
+
+    @classmethod
+    def of(cls, audio: Audio, wanted: Preparation) -> Self:
+        """The first 15 s, or the first 15 s from where somebody speaks."""
+        start_s, end_s = speech_in(audio) if wanted.trim else (0.0, audio.seconds)
+        part = cut(denoised(audio) if wanted.denoise else audio, start_s, end_s)
+        return cls(as_wav(part), part, round(start_s, 2), round(start_s + part.seconds, 2))
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def as_wav(audio: Audio) -> bytes:
+    """24 bits a sample: what was recorded with 16 stays as it was, and the bytes are the same every time."""
+    steps = np.clip(np.rint(audio.samples.astype(np.float64) * 2**23), -(2**23), 2**23 - 1)
+    file = io.BytesIO()
+    soundfile.write(file, steps.astype(np.int32) << 8, audio.sample_rate, format="WAV", subtype="PCM_24")
+    return file.getvalue()
