@@ -94,7 +94,7 @@ def typical(scores: Tensor, mass: float) -> Tensor:
 def candidates(scores: Tensor, sampling: Sampling, least: int = 1) -> tuple[Tensor, Tensor]:
     """scores (B, V), already penalised -> scores (B, K), codes (B, K): best first, -inf where left out.
 
-    Typical mass, temperature, top k, nucleus; at least `least` are kept. After top k the rest is work on
+    Typical mass, top k, temperature, nucleus; at least `least` are kept. After top k the rest is work on
     30 columns in place of 8194. Of codes that tie for the last place one is kept, where the reference
     would keep all.
     """
@@ -102,7 +102,8 @@ def candidates(scores: Tensor, sampling: Sampling, least: int = 1) -> tuple[Tens
         scores = typical(scores, sampling.typical_mass)
     width = scores.shape[-1]
     kept = min(max(sampling.top_k, least), width) if sampling.top_k else width
-    best, codes = (scores / sampling.temperature).topk(kept)  # (B, K)
+    best, codes = scores.topk(kept)  # (B, K)
+    best = best / sampling.temperature  # which changes no order
     rest = best.softmax(-1).flip(-1).cumsum(-1).flip(-1)  # the share of a candidate and of all behind it
     outside = rest <= 1 - sampling.top_p
     outside[:, :least] = False
