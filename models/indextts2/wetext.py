@@ -50,7 +50,7 @@ def _require(package: str, wanted: str) -> None:
     try:
         found = version(package)
     except PackageNotFoundError:
-        found = "not"
+        found = "none"
     if found != wanted:
         raise Rejected(
             "{package} {wanted} is needed and {found} is installed. Run `pip install {package}=={wanted}`.",
