@@ -14,6 +14,7 @@ import click
 from farm import (
     audit,
     cli_machine,
+    cli_models,
     cli_projects,
     cli_workers,
     doctor,
@@ -208,7 +209,7 @@ def become(name: str) -> None:
 
 for known in (
     *(cli_projects.render, cli_projects.list_projects, cli_projects.again),
-    cli_workers.workers,
+    *(cli_workers.workers, cli_models.models),
     *(cli_machine.join, cli_machine.work, cli_machine.leave),
 ):
     main.add_command(known)
