@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dashboard.languages import say
-from farm import chapters, crew, progress, projects, publish
+from farm import casts, chapters, crew, progress, projects, publish
 from farm.chapters import Heard
 from farm.forecast import Forecast
 from farm.gpu import CLASSES
@@ -16,7 +16,6 @@ from farm.messages import Message
 from farm.outlook import Outlook
 from farm.progress import Progress
 from farm.tables import Chapter, Event, Project, ProjectState, Release
-from farm.voices import PresetVoice, preset_of
 
 Snapshot = dict[str, Any]
 
@@ -181,7 +180,7 @@ def details(session: Session, project_id: int) -> Snapshot:
             chapter(part, mp3_of(part.id, releases)) for part in chapters.of_project(session, project_id)
         ],
         "releases": [release(found) for found in releases],
-        "cast": {role: known.name for role, voice in project.cast.items() if (known := preset_of(voice))},
+        "cast": casts.keys(session, project.cast),
         "mastering": project.mastering,
         "lexicon": project.lexicon,
         "one_sentence": project.one_sentence,
@@ -287,10 +286,6 @@ def event(happened: Event) -> Snapshot:
         "chapter": happened.chapter_id,
         "what": happened.what,
     }
-
-
-def voice(preset: PresetVoice) -> Snapshot:
-    return {"name": preset.name, "title": say(Message(preset.title))}
 
 
 def moment(at: datetime | None) -> str | None:

@@ -13,7 +13,9 @@ from typing import IO, Any, TypeVar
 from flask import Request, current_app, request
 from werkzeug.datastructures import FileStorage
 
-from dashboard.belongings import belongings
+from dashboard.belongings import Belongings, belongings
+from farm import recordings as voices
+from farm.audio.cleaning import Preparation
 from farm.errors import Rejected
 from farm.importing import COVERS
 from farm.projects import Upload
@@ -27,6 +29,7 @@ LARGEST_REQUEST = 2 * MIB  # of any that uploads no file
 LARGEST_COVER = 10 * MIB
 LONGEST_NAME = 255  # bytes
 MOST_FILES = 500
+RECORDINGS = "30 per minute"
 _BESIDE = 256 * 1024  # bytes of a form that are not in its files
 _COVERS = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 
@@ -45,6 +48,10 @@ def takes(most: Callable[[Settings], int]) -> Callable[[View], View]:
 
 def manuscripts(settings: Settings) -> int:
     return settings.upload_limit_mb * MIB + _BESIDE
+
+
+def recordings(_settings: Settings) -> int:
+    return voices.LARGEST + _BESIDE
 
 
 def covers(_settings: Settings) -> int:
@@ -97,6 +104,33 @@ def keep_one(store: Store, file: FileStorage) -> Upload:
     stored = f"{UPLOADS}/{uuid.uuid4().hex}"
     store.put(stored, file.stream)  # type: ignore[arg-type]
     return Upload(name, stored, size, digest)
+
+
+def keep_recording(
+    have: Belongings,
+    file: FileStorage | None,
+    *,
+    name: str,
+    trim: bool,
+    denoise: bool,
+    consent: bool,
+    by: str,
+    sentence: str,
+) -> int:
+    """Add a recording of a voice; its id. `sentence`: what `consent` agrees to. Raises Rejected, Conflict."""
+    if file is None or not file.filename:
+        raise Rejected("Choose a sound file, or record one.")
+    filename = safe_name(file.filename)
+    return voices.add(
+        have.begin,
+        have.store,
+        file.stream,  # type: ignore[arg-type]
+        filename,
+        name=name or Path(filename).stem[: voices.LONGEST_NAME],
+        by=by,
+        wanted=Preparation(trim, denoise),
+        agreed=sentence if consent else None,
+    )
 
 
 def safe_name(given: str) -> str:

@@ -3,7 +3,7 @@
 from flask import Flask
 from flask_smorest import Api
 
-from dashboard.api import audit, blocks, chapters, docs, farm, files, join_tokens, projects, workers
+from dashboard.api import audit, blocks, chapters, docs, farm, files, join_tokens, projects, voices, workers
 from dashboard.api.schemas import Failure
 
 PREFIX = "/api/"
@@ -41,6 +41,6 @@ def set_up_api(app: Flask) -> None:
         },
     )
     api = FarmApi(app)
-    for noun in (farm, projects, chapters, files, audit, workers, join_tokens, blocks):
+    for noun in (farm, projects, chapters, voices, files, audit, workers, join_tokens, blocks):
         api.register_blueprint(noun.bp)
     app.register_blueprint(docs.bp)

@@ -1,4 +1,4 @@
-"""The farm as a whole: its word, its voices, the stream of what changes."""
+"""The farm as a whole: its word, the stream of what changes."""
 
 from typing import Any
 
@@ -6,9 +6,8 @@ from flask import Response, jsonify
 
 from dashboard import live, snapshots
 from dashboard.api.noun import Noun
-from dashboard.api.schemas import Farm, OfProject, Voice
+from dashboard.api.schemas import Farm, OfProject
 from dashboard.belongings import belongings
-from farm.voices import PRESETS
 
 bp = Noun("api-farm", __name__, url_prefix="/api/v1", description="The farm as a whole")
 
@@ -19,13 +18,6 @@ def show() -> Response:
     """The farm in one word, with the reason and its workers"""
     with belongings().begin() as session:
         return jsonify(snapshots.farm(session))
-
-
-@bp.route("/voices")
-@bp.response(200, Voice(many=True))
-def voices() -> Response:
-    """The voices a role can be cast with"""
-    return jsonify([snapshots.voice(preset) for preset in PRESETS])
 
 
 @bp.route("/stream")

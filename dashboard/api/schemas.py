@@ -66,11 +66,6 @@ class Farm(Strict):
     speed = real(metadata={"description": "Seconds of audio a second, of the workers that are busy"})
 
 
-class Voice(Strict):
-    name = string()
-    title = string()
-
-
 class Piece(Strict):
     id = count()
     state = state(ChapterState)
@@ -262,7 +257,12 @@ class ProjectWithAll(Project):
     reading = nested(Reading)
     chapters = many(Chapter)
     releases = many(Release)
-    cast = fields.Dict(keys=fields.String(), values=fields.String(), **YES)
+    cast = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "Role -> the name of its voice, as /voices has it"},
+        **YES,
+    )
     mastering = fields.Dict(keys=fields.String(), **YES)
     lexicon = string()
     one_sentence = boolean()

@@ -12,6 +12,7 @@ from dashboard.pages import (
     kept_away,
     metrics,
     projects,
+    voices,
     workers,
 )
 
@@ -22,5 +23,5 @@ def set_up_pages(app: Flask) -> None:
     frame.set_up(app)
     join.set_up(app)
     kept_away.set_up(app)
-    for noun in (projects, chapters, account, audit, metrics, join, workers):
+    for noun in (projects, chapters, voices, account, audit, metrics, join, workers):
         app.register_blueprint(noun.bp)

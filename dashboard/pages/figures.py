@@ -4,8 +4,6 @@ from flask import Flask
 from flask_babel import format_decimal, gettext
 
 from dashboard.pages.weeks import week
-from farm.tables import Project
-from farm.voices import preset_of
 
 
 def set_up(app: Flask) -> None:
@@ -20,7 +18,6 @@ def set_up(app: Flask) -> None:
         gb=gb,
         week=week,
     )
-    app.jinja_env.globals.update(voice_names=voice_names)
 
 
 def clock(seconds: float | None) -> str:
@@ -76,9 +73,3 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
-
-
-def voice_names(project: Project) -> dict[str, str]:
-    """Role -> the name of its preset voice."""
-    found = {role: preset_of(voice) for role, voice in project.cast.items()}
-    return {role: voice.name for role, voice in found.items() if voice}

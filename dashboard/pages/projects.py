@@ -4,8 +4,9 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.belongings import belongings
-from farm import chapters, crew, progress, projects, publish
+from farm import casts, chapters, crew, progress, projects, publish, recordings
 from farm.audio.settings import PAUSES_MS, MasteringSettings
+from farm.engine import CLONING, WITH_PRESETS
 from farm.gpu import CLASSES
 from farm.manuscript.encodings import ENCODINGS
 from farm.tables import Project, ProjectState
@@ -50,6 +51,7 @@ def review(project: Project) -> ResponseReturnValue:
         found = chapters.of_project(session, project.id)
         outlook = progress.of_review(session, project)
         why = progress.of_projects(session, [project])[project.id].why
+        recorded, cast = recordings.listed(session), casts.keys(session, project.cast)
     return render_template(
         "review.html",
         project=project,
@@ -59,7 +61,9 @@ def review(project: Project) -> ResponseReturnValue:
         outlook=outlook,
         why=why,
         classes=CLASSES,
-        voices=PRESETS,
+        presets=PRESETS if project.engine in WITH_PRESETS else (),
+        recordings=recorded if project.engine in CLONING else (),
+        cast=cast,
         languages_spoken=projects.LANGUAGES,
         mastering=MasteringSettings.from_json(project.mastering),
         pauses=PAUSES_MS,

@@ -9,5 +9,6 @@ import "./segments.js";
 import "./serving.js";
 import "./times.js";
 import "./upload.js";
+import "./voices.js";
 import "./week.js";
 import "./workers.js";

@@ -11,6 +11,7 @@ from marshmallow import Schema, class_registry
 from dashboard.belongings import Belongings
 from farm import joining
 from tests.dashboard.making import finished
+from tests.voicing import recorded
 
 BYTES = {"type": "string", "format": "binary"}
 
@@ -79,6 +80,7 @@ def test_every_get_answers_as_the_document_says(script: FlaskClient, document: A
         crew = crews.everyone(session)
         joining.define(session, name="attic", engine="preview")
     ids = {
+        "voice_id": recorded(have.begin, have.store),
         "project_id": book.project,
         "chapter_id": book.chapter,
         "segment_id": book.segment,
