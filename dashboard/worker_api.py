@@ -5,9 +5,8 @@ hashes and sounds are checked by the farm.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -33,11 +32,11 @@ from dashboard.worker_schemas import (
     TokenSchema,
     UploadsSchema,
 )
-from farm import claiming, jobs, joining, rendering, steering, tally, wheel, workers
+from farm import claiming, jobs, joining, rendering, steering, tally, uses, wheel, workers
 from farm.errors import Forbidden, LeaseLost, Rejected, ServiceDown, Transient
 from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.rendering import Result, Spoken, Unspoken
-from farm.storage import Store, Upload
+from farm.storage import Store
 from farm.tables import Job, Worker
 from farm.up import THREADS_API
 
@@ -146,12 +145,6 @@ def store_for(worker: Worker) -> Store:
     return belongings().local_store if worker.local else belongings().store
 
 
-def leave_for(worker: Worker, leave: Upload) -> Upload:
-    """Our addresses have no host, for each machine finds us by its own road; protocol 1 wants one."""
-    needs_host = worker.protocol < 2 and leave.url.startswith("/")
-    return replace(leave, url=belongings().settings.worker_api + leave.url) if needs_host else leave
-
-
 @bp.post("/beat")
 def beat() -> dict[str, Any]:
     report = workers.Beat(**said(BeatSchema))
@@ -183,10 +176,20 @@ def claim(job_id: int) -> dict[str, Any]:
         worker = caller(session)
         workers.understood(worker)
         job = claiming.claim(session, worker, job_id, token, times(), config.batch_s)
-        if isinstance(job, Job):
-            return {**claiming.work(session, job), "renew_s": config.renew_s}
+        work = claiming.work(session, job) if isinstance(job, Job) else {}
     # Outside of the transaction, which may have recalled the job.
-    raise LeaseLost(job.template, **job.values)
+    if not isinstance(job, Job):
+        raise LeaseLost(job.template, **job.values)
+    return {**work, "recordings": addresses(worker, work["recordings"]), "renew_s": config.renew_s}
+
+
+def addresses(worker: Worker, recordings: Iterable[str]) -> dict[str, str]:
+    """Where each recording may be read for a while: SHA-256 -> an address, without host where it is ours."""
+    store = store_for(worker)
+    return {
+        sha256: store.download_url(uses.object_of(sha256), rendering.UPLOAD_EXPIRES_S)
+        for sha256 in recordings
+    }
 
 
 @bp.post("/jobs/<int:job_id>/renew")
@@ -204,7 +207,7 @@ def uploads(job_id: int) -> dict[str, Any]:
     with belongings().begin() as session:
         worker = mine(session, job_id, body["token"])
         leaves = rendering.uploads(session, store_for(worker), job_id, body["token"], body["sizes"])
-    return {"uploads": {segment: vars(leave_for(worker, leave)) for segment, leave in leaves.items()}}
+    return {"uploads": {segment: vars(leave) for segment, leave in leaves.items()}}
 
 
 @bp.post("/jobs/<int:job_id>/accept")

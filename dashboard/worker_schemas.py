@@ -62,7 +62,7 @@ class ResultSchema(Strict):
     seconds = number(0, 1e6)
     busy_s = number(0, 1e6)
     seed = whole(-(2**63), LARGEST_ID)
-    kind = fields.String(validate=validate.OneOf(["text", "engine", "memory", "timeout"]))
+    kind = fields.String(validate=validate.OneOf(["text", "voice", "engine", "memory", "timeout"]))
     reason = text(2000)
 
 

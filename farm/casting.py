@@ -1,6 +1,6 @@
 """Who speaks which role: a project's cast maps roles to voices."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from farm.errors import Rejected
@@ -32,6 +32,17 @@ def recording_of(voice: Mapping[str, Any]) -> str | None:
 def recordings_in(cast: Mapping[str, Any]) -> set[str]:
     """The SHA-256 of each recording that somebody is cast with."""
     return {sha256 for voice in cast.values() if (sha256 := recording_of(voice))}
+
+
+def recordings_of(segments: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The SHA-256 of each recording that segments, as a worker is given them, are to sound like.
+
+    >>> cry = {"voice": {"variant": "m3"}, "direction": {"like": {"recording": "5e"}}}
+    >>> sorted(recordings_of([cry, {"voice": {"recording": "a1"}, "direction": {}}]))
+    ['5e', 'a1']
+    """
+    sounds = (sound for each in segments for sound in (each["voice"], each["direction"].get("like") or {}))
+    return {sha256 for sound in sounds if (sha256 := recording_of(sound))}
 
 
 def key_of(recording_id: int) -> str:

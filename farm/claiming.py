@@ -88,22 +88,24 @@ def waiting(segments: Sequence[Segment]) -> list[batching.Waiting]:
 
 
 def work(session: Session, job: Job) -> dict[str, Any]:
-    """What the worker needs to speak the job."""
+    """What the worker needs to speak the job; `recordings` are the SHA-256 of those that its voices are."""
     project = session.get_one(Project, job.project_id)
+    segments = [
+        {
+            "id": segment.id,
+            "text": segment.spoken,
+            "language": segment.language,
+            "voice": casting.voice_for(project.cast, segment.role),
+            "direction": {},
+            "seed": project.seed + segment.take_number,
+        }
+        for segment in rendering.leased(session, job)
+    ]
     return {
         "job": job.id,
         "project": project.id,
         "engine": project.engine,
         "pin": project.pin,
-        "segments": [
-            {
-                "id": segment.id,
-                "text": segment.spoken,
-                "language": segment.language,
-                "voice": casting.voice_for(project.cast, segment.role),
-                "direction": {},
-                "seed": project.seed + segment.take_number,
-            }
-            for segment in rendering.leased(session, job)
-        ],
+        "segments": segments,
+        "recordings": sorted(casting.recordings_of(segments)),
     }

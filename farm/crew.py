@@ -15,7 +15,7 @@ from farm.tables import Desired, Project, Worker
 Blocked = Collection[Pair]
 """Who is kept from what."""
 
-ASKED = ("id", "title", "engine", "pin", "classes", "tags", "longest_segment")
+ASKED = ("id", "title", "engine", "pin", "cast", "classes", "tags", "longest_segment")
 """What of a project decides who may serve it."""
 
 SHARE = ("priority", "weight", "most_workers")

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, load_only
 from farm import blocks, crew, workers
 from farm.crew import Blocked
 from farm.db import now
+from farm.matching import needs_recordings
 from farm.sharing import Claim
 from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, ProjectState, Worker
 
@@ -23,7 +24,14 @@ SECONDS_PER_SPOKEN = {"zh": 0.247, "en": 0.277}
 UNSPOKEN = (ChapterState.DRAFT, ChapterState.PLANNED, ChapterState.RENDERING)
 TAKING_WORK = ("ready", "working")  # of workers.word
 STEERED = (Project.state, Project.title, Project.language, Project.priority, Project.weight)
-ASKED = (Project.engine, Project.pin, Project.classes, Project.tags, Project.longest_segment)
+ASKED = (
+    Project.engine,
+    Project.pin,
+    Project.cast,
+    Project.classes,
+    Project.tags,
+    Project.longest_segment,
+)
 
 
 def seconds_of(spoken: float, characters: float, language: str) -> float:
@@ -64,7 +72,8 @@ class Fleet:
         """What decides who can serve a project; those alike in it have the same crew."""
         pin = tuple(sorted(project.pin.items()))
         own = project.id if project.id in self.named else None
-        return project.engine, pin, *project.classes, None, *project.tags, project.longest_segment, own
+        kinds = project.engine, pin, needs_recordings(project), own
+        return *kinds, *project.classes, None, *project.tags, project.longest_segment
 
     def serving(self, project: Project) -> frozenset[int]:
         """The ids of the workers that may serve it, live or not."""

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 
+from farm.casting import recordings_in
 from farm.engine import precision
 from farm.gpu import CLASSES, GpuClass
 from farm.messages import Message
-from farm.protocol import is_understood
+from farm.protocol import RECORDINGS_SINCE, is_understood
 from farm.tables import Project, Worker
 
 Pair = tuple[int, int]
@@ -37,6 +38,11 @@ def computes_alike(gpu_class: GpuClass, project: Project) -> bool:
     return own in ("", project.pin.get("precision"))
 
 
+def needs_recordings(project: Project) -> bool:
+    """Whether its workers must be told where recordings of voices are."""
+    return bool(recordings_in(project.cast or {}))
+
+
 def unlike(worker: Worker, project: Project) -> Message | None:
     """Why its takes would not be the project's."""
     named = {"worker": worker.name, "project": project.title}
@@ -55,7 +61,7 @@ def unlike(worker: Worker, project: Project) -> Message | None:
 
 
 def unable(worker: Worker, project: Project) -> Message | None:
-    """Why its card is not one for this work."""
+    """Why its card, or its code, is not one for this work."""
     gpu_class = CLASSES[worker.gpu_class]
     if project.classes and gpu_class.name not in project.classes:
         allowed = {"class": gpu_class.name, "allowed": ", ".join(project.classes)}
@@ -68,6 +74,9 @@ def unable(worker: Worker, project: Project) -> Message | None:
             "{worker} speaks up to {most} characters at once, this project's sentences have up to {longest}.",
             {"worker": worker.name, **lengths},
         )
+    if 0 < worker.protocol < RECORDINGS_SINCE and needs_recordings(project):
+        named = {"worker": worker.name, "project": project.title}
+        return Message("{worker} is too old to speak with the recordings of {project}. Update it.", named)
     return None
 
 

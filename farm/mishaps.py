@@ -15,6 +15,8 @@ KEPT = 50  # a worker
 SHOWN = 80  # characters of a segment
 MOST_STRIKES = 3
 MOST_UNJUDGED = 8
+EVERYWHERE = ("text", "voice")
+"""Failures that are no machine's: the same words, the same voice fail on every one."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ def note(session: Session, job: Job, troubles: Sequence[Trouble]) -> None:
 def strike(worker: Worker, trouble: Trouble) -> bool:
     """Count a failure against the worker; whether it was one more strike.
 
-    Not where the words are at fault, nor where another worker failed with them before.
+    Not where the words or the voice are at fault, nor where another worker failed with them before.
     """
     others = set(trouble.segment.failed_by) - {worker.id}
-    if trouble.kind == "text" or others or trouble.segment.id in worker.strikes:
+    if trouble.kind in EVERYWHERE or others or trouble.segment.id in worker.strikes:
         return False
     worker.strikes = [*worker.strikes, trouble.segment.id]
     return True

@@ -4,11 +4,17 @@ import re
 
 from farm.errors import Rejected
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Of the worker API's messages."""
 
 OLDEST = PROTOCOL - 1
 """The oldest that is understood beside it, so that a farm can be updated before its workers."""
+
+RECORDINGS_SINCE = 3
+"""An older worker cannot speak with a recording: it is not told where that is."""
+
+LARGEST_RECORDING = 4 * 2**20
+"""Bytes of what a worker is given of a voice: 15 s of mono WAV are half of that at most."""
 
 PROBE_BYTES = 65_536
 """Of the object by which a machine sees whether it reaches the store."""

@@ -192,7 +192,7 @@ def blame(session: Session, job: Job, segment: Segment, result: Unspoken) -> boo
     blamed = sorted({*segment.failed_by, *([job.worker_id] if job.worker_id else [])})
     in_company = result.kind == LOST and len(job.in_hand) > 1  # it may have been another of them
     hopeless = (
-        result.kind == "text"  # the same words fail everywhere
+        result.kind in mishaps.EVERYWHERE
         or segment.attempts + 1 >= jobs.MOST_ATTEMPTS
         or (len(blamed) >= MOST_WORKERS and not in_company)
     )

@@ -30,6 +30,7 @@ ASKED = (
     Project.state,
     Project.engine,
     Project.pin,
+    Project.cast,
     Project.longest_segment,
     Project.priority,
     Project.weight,

@@ -11,7 +11,7 @@ import urllib3
 from farm.errors import Conflict, FarmError, Forbidden, LeaseLost, NotFound, Rejected, ServiceDown, Transient
 from farm.pinning import trusting
 from farm.storage import Upload
-from farm.storage.transfer import connections, upload
+from farm.storage.transfer import connections, download, upload
 
 
 class Revoked(Forbidden):
@@ -46,7 +46,7 @@ class Orders:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
-        """From an answer; a farm of protocol 1 says `desired` alone."""
+        """From an answer, of which a farm may leave out what it does not know of."""
         rung = answer.get("rung")
         return cls(
             desired=str(answer.get("desired", "run")),
@@ -101,6 +101,12 @@ class FarmClient:
             upload(replace(leave, url=self.url + leave.url), source, store_root, self.uploading)
         else:
             upload(leave, source, store_root)
+
+    def fetch(self, address: str, most: int) -> bytes:
+        """What the store has at an address, tried once: `most` bytes at most. Raises NotFound, Rejected."""
+        if address.startswith("/"):
+            return download(self.url + address, most, self.uploading)
+        return download(address, most)
 
     def accept(self, job_id: int, token: str, results: Sequence[Mapping[str, Any]], *, last: bool) -> Orders:
         body = {"token": token, "results": list(results), "last": last}

@@ -20,6 +20,7 @@ from farm.protocol import PROTOCOL
 from farm.settings import Settings
 from tasks.client import FarmClient, Orders, Revoked
 from tasks.flags import MIB, Engine, Flags, resident_mib
+from tasks.recorded import FOLDER as RECORDED
 from tasks.spool import NoRoom, check_room, free_bytes
 
 log = logging.getLogger(__name__)
@@ -245,7 +246,8 @@ class Foreman:
             self.trouble = str(e)
 
     def leave_revoked(self, why: str) -> NoReturn:
-        shutil.rmtree(self.spool, ignore_errors=True)
+        for folder in (self.spool, self.config.home / RECORDED / self.config.worker_name):
+            shutil.rmtree(folder, ignore_errors=True)
         self.leave(REVOKED, f"the farm knows this worker no more: {why}")
 
     def leave(self, status: int, why: str) -> NoReturn:

@@ -22,6 +22,8 @@ from tasks.client import FarmClient, Orders
 from tasks.delivery import Delivery
 from tasks.flags import Engine, Flags, resident_mib
 from tasks.foreman import DEAF, REPLACED, Foreman
+from tasks.recorded import FOLDER as RECORDED
+from tasks.recorded import Recorded
 from tasks.speaking import Speaker, speak_job
 from tasks.spool import MIB, NoRoom
 
@@ -69,7 +71,8 @@ class Child:
             return
         show_only(config.gpu)
         try:
-            self.speaker = Speaker(models.load(config.engine))
+            recorded = Recorded(self.client, config.home / RECORDED / config.worker_name)
+            self.speaker = Speaker(models.load(config.engine), recorded)
         except FarmError as e:
             log.error("the engine cannot be loaded: %s", e)
             self.trouble = str(e)

@@ -19,7 +19,7 @@ from farm.settings import Settings
 from farm.tables import Job, Segment, Take, Worker
 from tasks.client import FarmClient, Orders
 from tasks.delivery import MOST_TOGETHER, Delivery
-from tasks.speaking import Speaker, speak_job
+from tasks.speaking import Speaker, speak_job, utterance
 from tasks.spool import MIB, NoRoom, Result, SpooledJob
 from tasks.writing import Writing
 from tests import speech
@@ -328,7 +328,8 @@ def test_a_micro_batchs_time_is_shared_by_all_its_takes(scene: Scene, speaker: S
     work = scene.client.claim(job_id, token)
     assert work is not None
     job = delivery.begin(work, token)
-    batch = [speaker.utterance(segment) for segment in work["segments"]]
+    prints = speaker.prints(work["segments"], {})
+    batch = [utterance(segment, prints, {}) for segment in work["segments"]]
     spoken = [outcome for _, outcome in speaker.engine.speak(batch, never)]
     writing = Writing(delivery, job, never)
     for at, outcome in enumerate(spoken):

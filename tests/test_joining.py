@@ -17,6 +17,7 @@ from farm.embedded import Servers
 from farm.errors import Conflict, FarmError, Forbidden, NotFound, Rejected, ServiceDown
 from farm.joining import Card, Joined, Machine
 from farm.messages import Message
+from farm.protocol import OLDEST, PROTOCOL
 from farm.settings import Settings
 from farm.tables import Audit, Job, JobKind, JoinToken, Segment, Worker
 from tests import builders
@@ -252,7 +253,8 @@ def test_a_machine_that_the_farm_does_not_understand_is_refused_by_name(
     begin: Begin, config: Settings
 ) -> None:
     secret = token(begin)
-    with pytest.raises(Rejected, match="attic speaks protocol 9; this farm understands 1 to 2"):
+    says = f"attic speaks protocol 9; this farm understands {OLDEST} to {PROTOCOL}"
+    with pytest.raises(Rejected, match=says):
         joining.join(begin, config, secret, replace(ATTIC, protocol=9))
     for cards in ([RTX_3060] * 2, [replace(RTX_3060, uuid=str(n)) for n in range(17)]):
         with pytest.raises(Rejected, match="at most 16 cards, each once"):

@@ -8,7 +8,9 @@ from farm.protocol import OLDEST, PROTOCOL
 from farm.tables import Project, Worker
 
 TOO_SHORT = "attic speaks up to 80 characters at once, this project's sentences have up to 100."
+TOO_OLD = "attic is too old to speak with the recordings of Emma. Update it."
 UNTAGGED = "attic lacks the tags this project asks for: near, quiet."
+RECORDED = {"narrator": {"variant": "m3"}, "dialogue": {"recording": "5e"}}
 PIN = {"fingerprint": "f1", "precision": "fp16"}
 
 
@@ -27,7 +29,7 @@ def test_a_worker_that_is_as_the_project_was_pinned_fits() -> None:
     assert can_serve(
         worker(protocol=OLDEST, tags=["attic", "quiet"]), project(tags=["quiet"], classes=["12g"])
     )
-    assert can_serve(worker(gpu_class="24g", projects=[7, 8]), project())
+    assert can_serve(worker(gpu_class="24g", projects=[7, 8]), project(cast=RECORDED))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ def test_a_worker_that_is_as_the_project_was_pinned_fits() -> None:
         ({"tags": ["loud"]}, {"tags": ["quiet", "near"]}, UNTAGGED),
         ({"projects": [8]}, {}, "attic is reserved for other projects than Emma."),
         ({"protocol": PROTOCOL + 1}, {}, "attic speaks another protocol than this farm. Update it."),
+        ({"protocol": OLDEST}, {"cast": RECORDED}, TOO_OLD),
         ({"engine": "", "protocol": 0}, {}, "attic speaks with ?, this project with indextts2."),
     ],
 )  # fmt: skip

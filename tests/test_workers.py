@@ -73,7 +73,7 @@ def test_a_worker_of_another_protocol_is_noted_and_refused_by_name(begin: Begin)
         worker = builders.worker(session, "old-one")
         desired, _, why = workers.beat(session, worker, Beat(WorkerState.READY, "preview", "f", 9, {}))
         assert (desired, worker.protocol) == ("drain", 9)
-        assert "old-one speaks protocol 9; this farm understands 1 to 2" in str(why)
+        assert f"old-one speaks protocol 9; this farm understands {OLDEST} to {PROTOCOL}" in str(why)
         assert workers.live(session) == []
         with pytest.raises(Rejected, match="old-one speaks protocol 9"):
             workers.understood(worker)

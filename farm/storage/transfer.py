@@ -1,17 +1,19 @@
-"""The worker's side of an upload: one HTTP PUT, or one file; no keys, no database, no S3 library."""
+"""The worker's side of the store: one HTTP PUT or GET, or one file; no keys, no database, no S3 library."""
 
+import time
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from farm.errors import FarmError, Forbidden, Rejected, ServiceDown, Transient
+from farm.errors import FarmError, Forbidden, NotFound, Rejected, ServiceDown, Transient
 from farm.pinning import trusting
-from farm.storage import Upload
+from farm.storage import CHUNK, Upload
 from farm.storage.disk import opened
 from farm.storage.folder import FolderStore
 
+SLOWEST_S = 60.0  # for one recording: a store that drips must not hold up a worker
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -58,6 +60,30 @@ def upload(
         _send(leave, source, http)
 
 
+def download(url: str, most: int, http: urllib3.PoolManager = _http) -> bytes:
+    """What lies at `url`, tried once. Neither is believed: the answer ends after `most` bytes or `SLOWEST_S`.
+
+    Raises NotFound, Forbidden, Rejected (it is larger), Transient, ServiceDown.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise Rejected("{url} is no address of a storage.", url=url[:80])
+    until = time.monotonic() + SLOWEST_S
+    content = bytearray()
+    try:
+        with http.request("GET", url, redirect=False, retries=False, preload_content=False) as answer:
+            if answer.status != 200:
+                raise _refusal(answer.status, answer.read(500).decode(errors="replace"))
+            while piece := answer.read1(CHUNK):
+                content += piece
+                if len(content) > most:
+                    raise Rejected("The storage sends more than {most} bytes of it.", most=most)
+                if time.monotonic() > until:
+                    raise ServiceDown("The storage took more than {s} s to send it.", s=round(SLOWEST_S))
+    except HTTPError as e:
+        raise ServiceDown("The storage does not answer: {reason}.", reason=str(e)) from e
+    return bytes(content)
+
+
 def _write(url: str, source: Path | bytes, root: Path | None) -> None:
     path = PurePosixPath(unquote(urlsplit(url).path))
     if root is None or ".." in path.parts or not path.is_relative_to(root.resolve()):
@@ -91,6 +117,8 @@ def _send(leave: Upload, source: Path | bytes, http: urllib3.PoolManager) -> Non
 def _refusal(status: int, reason: str) -> FarmError:
     if status in _BUSY or status >= 500:
         return Transient("The storage is busy ({status}: {reason}).", status=status, reason=reason)
+    if status == 404:
+        return NotFound("The storage does not have it ({reason}).", reason=reason)
     if status in (401, 403):
-        return Forbidden("The storage refused the upload ({status}: {reason}).", status=status, reason=reason)
-    return Rejected("The storage refused the upload ({status}: {reason}).", status=status, reason=reason)
+        return Forbidden("The storage refused this ({status}: {reason}).", status=status, reason=reason)
+    return Rejected("The storage refused this ({status}: {reason}).", status=status, reason=reason)

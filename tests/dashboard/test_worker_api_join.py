@@ -14,7 +14,7 @@ from dashboard.belongings import Belongings
 from dashboard.worker_api import create_worker_app, limiter
 from farm import jobs, joining, steering, tally, workers
 from farm.messages import Message
-from farm.protocol import PROBE_BYTES, PROTOCOL
+from farm.protocol import OLDEST, PROBE_BYTES, PROTOCOL
 from farm.tables import Job, JobKind, Segment, Worker
 
 Headers = dict[str, str]
@@ -197,7 +197,7 @@ def test_the_farm_says_what_it_speaks_and_what_time_it_is(api: FlaskClient) -> N
 def test_a_protocol_that_is_not_understood_is_refused_by_name_at_beat_and_claim(
     api: FlaskClient, have: Belongings, joined: Headers, job: tuple[int, str]
 ) -> None:
-    says = "Worker attic speaks protocol 9; this farm understands 1 to 2. Update the worker."
+    says = f"Worker attic speaks protocol 9; this farm understands {OLDEST} to {PROTOCOL}. Update the worker."
     answer: Any = api.post("/worker/v1/beat", json={**BEAT, "protocol": 9}, headers=joined)
     assert (answer.status_code, answer.json["error"]) == (422, says)
     with have.begin() as session:
@@ -296,7 +296,7 @@ def test_late_work_is_counted_and_a_stale_doorbell_is_not(
         assert (answer.status_code, refusals(have)) == (409, count)
 
 
-def test_a_worker_of_protocol_1_works_as_it_always_did(api: FlaskClient, have: Belongings) -> None:
+def test_a_worker_of_protocol_2_works_as_it_always_did(api: FlaskClient, have: Belongings) -> None:
     """Word for word what such workers say, and what they read of the answers."""
     with have.begin() as session:
         worker(session, "old")
@@ -312,7 +312,7 @@ def test_a_worker_of_protocol_1_works_as_it_always_did(api: FlaskClient, have: B
         assert answer.status_code == 200, answer.json
         return answer.json
 
-    beat = {"engine": "simulated", "fingerprint": "f1", "state": "ready", "protocol": 1, "facts": {"pid": 7}}
+    beat = {"engine": "simulated", "fingerprint": "f1", "state": "ready", "protocol": 2, "facts": {"pid": 7}}
     assert say("beat", beat)["desired"] == "run"
     work = say(f"jobs/{job_id}/claim", {"token": token})
     assert {"job", "engine", "segments", "renew_s"} <= set(work)
@@ -323,7 +323,7 @@ def test_a_worker_of_protocol_1_works_as_it_always_did(api: FlaskClient, have: B
     asked = {"token": token, "sizes": {str(ids[0]): len(content)}}
     (leave,) = say(f"jobs/{job_id}/uploads", asked)["uploads"].values()
     assert set(leave) == {"method", "url", "headers"}
-    assert leave["url"].startswith(f"{have.settings.worker_api}/store/takes/"), "an address with its host"
+    assert leave["url"].startswith("/store/takes/"), "an address that it joins to its own of this API"
     parts = urlsplit(leave["url"])
     sent = api.open(f"{parts.path}?{parts.query}", method=leave["method"], data=content)
     assert sent.status_code == 204
