@@ -16,6 +16,7 @@ from farm import (
     cli_machine,
     cli_models,
     cli_projects,
+    cli_voices,
     cli_workers,
     doctor,
     embedded,
@@ -209,7 +210,7 @@ def become(name: str) -> None:
 
 for known in (
     *(cli_projects.render, cli_projects.list_projects, cli_projects.again),
-    *(cli_workers.workers, cli_models.models),
+    *(cli_workers.workers, cli_models.models, cli_voices.voices_of_farm),
     *(cli_machine.join, cli_machine.work, cli_machine.leave),
 ):
     main.add_command(known)

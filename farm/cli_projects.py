@@ -4,15 +4,16 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from farm import audit, oneshot, progress, projects, retakes, voices
+from farm import audit, casts, oneshot, progress, projects, retakes
 from farm.console import acting, as_json, connected, entry, some_farm
-from farm.db import beginner
+from farm.db import Begin, beginner
 from farm.settings import settings
 from farm.storage.opening import store_of
 from farm.tables import Project
@@ -29,10 +30,8 @@ from farm.tables import Project
 @click.option(
     "--chapters", default="", help="Which chapters, by number: 1-3,7. Default: what the review would tick."
 )
-@click.option("--voice", type=click.Choice([voice.name for voice in voices.PRESETS]), help="Who narrates.")
-@click.option(
-    "--dialogue", type=click.Choice([voice.name for voice in voices.PRESETS]), help="Who speaks quotes."
-)
+@click.option("--voice", help="Who narrates: a preset, or a recording by its name (`farm voices list`).")
+@click.option("--dialogue", help="Who speaks quotes.")
 @click.option("--language", type=click.Choice(projects.LANGUAGES), help="Default: as read.")
 @click.option("--encoding", help="Of a text file, where the guess is wrong.")
 @click.option("--title", help="Default: as read.")
@@ -70,6 +69,7 @@ def render(
     )
     with some_farm(settings()) as config, bar(json_) as watch:
         begin = beginner(config.database_url)
+        request = replace(request, voices=chosen(begin, request))
         asked = {**request.changes, "files": [path.name for path in book]}
         audit.keep(begin, **entry("projects.render", str(out), asked))  # before hours of work
         made = oneshot.render(begin, store_of(config), request, out.absolute(), watch)
@@ -78,6 +78,13 @@ def render(
         click.echo(json.dumps({"files": [str(path) for path in made], "seconds": round(took, 1)}))
     for path in [] if json_ else made:
         click.echo(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB, made in {took:.0f} s)")
+
+
+def chosen(begin: Begin, request: oneshot.Request) -> dict[str, object]:
+    """The voices that are asked for, before hours of work. Raises Rejected."""
+    wanted = request.changes.get("cast")
+    with begin() as session:
+        return casts.chosen(session, request.engine, wanted) if isinstance(wanted, dict) else {}
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ import click
 from sqlalchemy.orm import Session
 
 from farm import audit, embedded
-from farm.db import beginner
+from farm.db import Begin, beginner
 from farm.errors import FarmError, ServiceDown
 from farm.settings import Settings
 from farm.up import NAMES, as_running, farm_up
@@ -77,6 +77,18 @@ def acting(config: Settings, action: str, target: str = "", **values: Any) -> It
     except FarmError as e:
         audit.keep(begin, **entry(action, target, values), status=e.status)
         raise
+
+
+@contextmanager
+def acting_apart(config: Settings, action: str, target: str = "", **values: Any) -> Iterator[Begin]:
+    """As `acting`, for what opens its own transactions."""
+    begin = beginner(config.database_url)
+    try:
+        yield begin
+    except FarmError as e:
+        audit.keep(begin, **entry(action, target, values), status=e.status)
+        raise
+    audit.keep(begin, **entry(action, target, values))
 
 
 def entry(action: str, target: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from farm import chapters, progress, projects, publish
+from farm.casting import recordings_in
 from farm.db import Begin
 from farm.errors import Conflict, FarmError, Rejected
 from farm.messages import Message
@@ -38,10 +39,14 @@ class Request:
     encoding: str | None = None
     chapters: tuple[int, ...] = ()
     changes: Mapping[str, object] = field(default_factory=dict)
+    voices: Mapping[str, object] = field(default_factory=dict)
+    """What the roles of `changes` are cast with now: a recording may be another under the same name."""
 
     def key(self, hashes: Sequence[str]) -> str:
         """The same for the same request, so that asking again goes on where the last run was stopped."""
         asked = {**asdict(self), "files": list(hashes)}
+        if not recordings_in(self.voices):  # a preset is its name
+            del asked["voices"]
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
