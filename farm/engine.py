@@ -23,10 +23,12 @@ def title(engine: str) -> str:
     return TITLES.get(engine, engine)
 
 
-OFFERED = ("preview",)
+OFFERED = ("preview", "indextts2")
 """The engines that people choose from."""
 LOADABLE = (*OFFERED, "simulated")
 """The engines that a worker can load: those of `models`, which the farm does not import."""
+WITH_CHECKPOINT = frozenset({"indextts2"})
+"""Engines whose weights a person has added to the machine (farm.checkpoints)."""
 WITHOUT_PRECISION = frozenset({"preview"})
 """Engines that compute in none: on any card and on none, they speak alike."""
 
@@ -74,9 +76,21 @@ class VoicePrint:
 
 @dataclass(frozen=True)
 class Direction:
-    """How a segment is to be spoken. `pace` 1.0 is the engine's own tempo, 2.0 twice as fast (0.5 to 2.0)."""
+    """How a segment is to be spoken. An engine ignores what it cannot do but the pace, which all can.
+
+    `pace` 1.0 is the engine's own tempo, 2.0 twice as fast (0.5 to 2.0); `seconds`: in exactly so many instead.
+    `emotion` are weights in [0, 1] of IndexTTS-2's eight (happy, angry, sad, afraid, disgusted, melancholic,
+    surprised, calm), × `intensity` (0.5 to 2.0); `words` describe one in a few words. `like` is a recording,
+    as a cast has it, whose emotion is taken by `strength` (0 to 1).
+    """
 
     pace: float = 1.0
+    seconds: float | None = None
+    emotion: Mapping[str, float] = field(default_factory=dict)
+    intensity: float = 1.0
+    words: str = ""
+    like: Mapping[str, Any] = field(default_factory=dict)
+    strength: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,8 @@ class Utterance:
     voice: VoicePrint
     direction: Direction = Direction()
     seed: int = 0
+    preset: str = ""
+    """Of the engine's presets, what the project's takes are made with; "": its default."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,19 @@ class Maker:
 
 MAKERS = {
     "preview": Maker("models.preview.engine", "Preview", {"workers": int, "timeout_s": float}),
+    "indextts2": Maker(
+        "models.indextts2.engine",
+        "IndexTTS2",
+        {
+            "directory": str,
+            "precision": str,
+            "device": str,
+            "cache": str,
+            "rows": int,
+            "codes": int,
+            "guards": int,
+        },
+    ),
     "simulated": Maker(
         "models.simulated",
         "Simulated",
@@ -55,7 +68,15 @@ def load(name: str, **options: Any) -> Engine:
     given = {**_read(name, maker, written), **options}
     for option in given:
         _check(name, maker, option)
-    return cast(Engine, getattr(import_module(maker.module), maker.engine)(**given))
+    try:
+        module = import_module(maker.module)
+    except ModuleNotFoundError as e:
+        raise Rejected(
+            "The engine {name} needs {module}, which is not installed. Run pip install 'voicefarm[gpu]'.",
+            name=name,
+            module=e.name,
+        ) from e
+    return cast(Engine, getattr(module, maker.engine)(**given))
 
 
 def _read(name: str, maker: Maker, written: str) -> dict[str, object]:

@@ -17,7 +17,6 @@ from typing import Self
 
 import click
 
-import models
 from farm.cards import reading
 from farm.engine import Engine, Speech, SpeechFailure, Utterance, VoicePrint
 from farm.errors import FarmError, Rejected
@@ -26,6 +25,7 @@ from farm.settings import Settings, settings, show_only
 from farm.text.lengths import spoken_length
 from farm.voices import SAMPLES, preset
 from tasks.flags import resident_mib
+from tasks.loading import load
 
 SENTENCES = {
     **{language: (sample,) for language, sample in SAMPLES.items()},
@@ -178,7 +178,7 @@ def measured(name: str, config: Settings, seconds: float, tell: Callable[[Step],
         raise Rejected("There is no GPU class {name}.", name=config.worker_class)
     longest = CLASSES[config.worker_class].longest_segment
     show_only(config.gpu)
-    engine = models.load(name)
+    engine = load(name, config)
     try:
         steps = []
         for step in measure(engine, longest, config.gpu, seconds):

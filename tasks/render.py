@@ -12,7 +12,6 @@ from typing import Any
 
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
 
-import models
 from farm.errors import FarmError
 from farm.protocol import direct_queue
 from farm.settings import settings, show_only
@@ -22,6 +21,7 @@ from tasks.client import FarmClient, Orders
 from tasks.delivery import Delivery
 from tasks.flags import Engine, Flags, resident_mib
 from tasks.foreman import DEAF, REPLACED, Foreman
+from tasks.loading import load
 from tasks.recorded import FOLDER as RECORDED
 from tasks.recorded import Recorded
 from tasks.speaking import Speaker, speak_job
@@ -72,7 +72,7 @@ class Child:
         show_only(config.gpu)
         try:
             recorded = Recorded(self.client, config.home / RECORDED / config.worker_name)
-            self.speaker = Speaker(models.load(config.engine), recorded)
+            self.speaker = Speaker(load(config.engine, config), recorded)
         except FarmError as e:
             log.error("the engine cannot be loaded: %s", e)
             self.trouble = str(e)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 
@@ -123,23 +123,44 @@ class WaveNetConfig:
 
 @dataclass(frozen=True)
 class BigVGANConfig:
+    """`activation` is snakebeta or snake, its parameters logarithms with `snake_logscale`."""
+
     num_mels: int
+    sampling_rate: int
     upsample_rates: tuple[int, ...]
     upsample_kernel_sizes: tuple[int, ...]
     upsample_initial_channel: int
     resblock_kernel_sizes: tuple[int, ...]
     resblock_dilation_sizes: tuple[tuple[int, ...], ...]
+    activation: Literal["snakebeta", "snake"]
+    snake_logscale: bool
+    use_tanh_at_final: bool
+    use_bias_at_final: bool
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Self:
-        """From the config.json beside the generator."""
+        """From the config.json beside the generator. Raises Rejected: a generator of a kind we cannot build."""
+        for entry, known in {"resblock": ("1",), "activation": ("snakebeta", "snake")}.items():
+            if str(config[entry]) not in known:
+                raise Rejected(
+                    "BigVGAN's config.json says {entry} is {value}; we know {known}. Use a published version of it.",
+                    entry=entry,
+                    value=repr(config[entry]),
+                    known=", ".join(known),
+                )
         return cls(
             config["num_mels"],
+            config["sampling_rate"],
             tuple(config["upsample_rates"]),
             tuple(config["upsample_kernel_sizes"]),
             config["upsample_initial_channel"],
             tuple(config["resblock_kernel_sizes"]),
             tuple(tuple(dilations) for dilations in config["resblock_dilation_sizes"]),
+            config["activation"],
+            config["snake_logscale"],
+            # The files of version 1 say neither, and mean both.
+            config.get("use_tanh_at_final", True),
+            config.get("use_bias_at_final", True),
         )
 
 
