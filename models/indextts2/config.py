@@ -139,11 +139,12 @@ class BigVGANConfig:
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Self:
-        """From the config.json beside the generator. Raises Rejected: a generator of a kind we cannot build."""
+        """From the config.json beside the generator. Raises Rejected: of a kind that is not known here."""
         for entry, known in {"resblock": ("1",), "activation": ("snakebeta", "snake")}.items():
             if str(config[entry]) not in known:
                 raise Rejected(
-                    "BigVGAN's config.json says {entry} is {value}; we know {known}. Use a published version of it.",
+                    "BigVGAN's config.json says {entry} is {value}; what is known here is {known}. "
+                    "Take one of the published versions.",
                     entry=entry,
                     value=repr(config[entry]),
                     known=", ".join(known),

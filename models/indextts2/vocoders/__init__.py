@@ -1,0 +1,1 @@
+"""Mel spectrograms to samples: BigVGAN v2, and others behind the same port."""
