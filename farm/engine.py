@@ -29,6 +29,8 @@ LOADABLE = (*OFFERED, "simulated")
 """The engines that a worker can load: those of `models`, which the farm does not import."""
 WITH_CHECKPOINT = frozenset({"indextts2"})
 """Engines whose weights a person has added to the machine (farm.checkpoints)."""
+UNJUDGED: Mapping[str, Mapping[str, object]] = {"indextts2": {"guards": 0}}
+"""Options by which an engine that judges what it spoke passes all of it, as while it is measured."""
 WITHOUT_PRECISION = frozenset({"preview"})
 """Engines that compute in none: on any card and on none, they speak alike."""
 

@@ -7,8 +7,9 @@ from farm.gpu import CLASSES
 from farm.settings import Settings
 
 
-def load(engine: str, config: Settings) -> Engine:
-    """`engine` may carry options, as "indextts2:rows=8"; they go before what the machine has.
+def load(engine: str, config: Settings, **rather: object) -> Engine:
+    """`engine` may carry options, as "indextts2:rows=8"; they go before `rather`, which goes before what the
+    machine has.
 
     Raises Rejected or NotFound: there is no such engine, class or checkpoint, or what it needs is not here.
     """
@@ -16,9 +17,10 @@ def load(engine: str, config: Settings) -> Engine:
     if name not in WITH_CHECKPOINT:
         return models.load(engine)
     said = {option.partition("=")[0] for option in options.split(",")}
-    own = {
+    own: dict[str, object] = {
         "precision": precision(name, CLASSES[config.worker_class].dtype),
         "cache": str(config.home / "engine" / name),
+        **rather,
     }
     if "directory" not in said:
         own["directory"] = str(checkpoints.default(config.home, name).path)

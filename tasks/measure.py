@@ -4,6 +4,7 @@
 line is what counts: the best speed, the largest batch that fitted, the most memory.
 """
 
+import hashlib
 import json
 import logging
 import sys
@@ -12,13 +13,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
 import click
 
 from farm.cards import reading
-from farm.engine import Engine, Speech, SpeechFailure, Utterance, VoicePrint
+from farm.engine import UNJUDGED, WITH_PRESETS, Engine, Speech, SpeechFailure, Utterance, VoicePrint
 from farm.errors import FarmError, Rejected
 from farm.gpu import CLASSES
 from farm.settings import Settings, settings, show_only
@@ -26,6 +29,7 @@ from farm.text.lengths import spoken_length
 from farm.voices import SAMPLES, preset
 from tasks.flags import resident_mib
 from tasks.loading import load
+from tasks.stand_in import recording
 
 SENTENCES = {
     **{language: (sample,) for language, sample in SAMPLES.items()},
@@ -91,14 +95,15 @@ class Memory:
 
 def measure(engine: Engine, longest: float, gpu: str, seconds: float) -> Iterator[Step]:
     """A step for each batch size that fits. Raises Rejected when the engine cannot even speak one segment."""
-    voice = engine.voice_print(preset("narrator").to_json())
+    voice = voice_of(engine)
+    languages = readable(engine, voice)
     started, steps = time.monotonic(), list[Step]()
-    list(speak(engine, utterances(engine, voice, 0, 1)))  # the first call compiles and fills caches
+    list(speak(engine, utterances(languages, voice, 0, 1)))  # the first call compiles and fills caches
     while True:
         size = 2 * steps[-1].batch if steps else 1
         since = time.monotonic()
         with Memory(gpu) as memory:
-            outcomes = list(speak(engine, utterances(engine, voice, longest, size)))
+            outcomes = list(speak(engine, utterances(languages, voice, longest, size)))
         now = time.monotonic()
         if not fits(engine, outcomes, first=not steps):
             return
@@ -110,6 +115,33 @@ def measure(engine: Engine, longest: float, gpu: str, seconds: float) -> Iterato
             return
 
 
+def voice_of(engine: Engine) -> VoicePrint:
+    """The usual preset's, or a stand-in's where an engine knows recordings alone. Raises Rejected."""
+    if engine.name in WITH_PRESETS:
+        return engine.voice_print(preset("narrator").to_json())
+    content = recording()
+    with TemporaryDirectory(prefix="voicefarm-") as folder:
+        path = Path(folder) / "nobody.wav"
+        path.write_bytes(content)
+        return engine.voice_print({"recording": hashlib.sha256(content).hexdigest(), "path": str(path)})
+
+
+def readable(engine: Engine, voice: VoicePrint) -> list[str]:
+    """The languages to measure with, Chinese and English if it can: those whose sentences it does not refuse.
+
+    A checkpoint's vocabulary may lack what they are written with. Raises Rejected when none is left.
+    """
+    known = sorted(engine.languages & SENTENCES.keys())
+    known = [language for language in PREFERRED if language in known] or known
+    every = [Utterance("".join(SENTENCES[language]), language, voice) for language in known]
+    refused = {at: said for at, said in engine.speak(every, at_once) if isinstance(said, SpeechFailure)}
+    left = [language for at, language in enumerate(known) if at not in refused]
+    if not left:
+        reason = next((said.reason for said in refused.values()), "it knows none of our languages")
+        raise Rejected("The engine {engine} cannot speak here: {reason}", engine=engine.name, reason=reason)
+    return left
+
+
 def speak(engine: Engine, batch: Sequence[Utterance]) -> Iterator[float | SpeechFailure]:
     """Seconds of audio, or why there are none; the audio itself is let go at once."""
     for _, outcome in engine.speak(batch, never):
@@ -118,6 +150,11 @@ def speak(engine: Engine, batch: Sequence[Utterance]) -> Iterator[float | Speech
 
 def never() -> bool:
     return False
+
+
+def at_once() -> bool:
+    """Stops an engine before it speaks: what it refuses it has said by then."""
+    return True
 
 
 def fits(engine: Engine, outcomes: Sequence[float | SpeechFailure], *, first: bool) -> bool:
@@ -141,12 +178,9 @@ def is_of_use(steps: Sequence[Step]) -> bool:
     return len(steps) < 3 or max(step.speed for step in steps[-2:]) > GAIN * steps[-3].speed
 
 
-def utterances(engine: Engine, voice: VoicePrint, longest: float, count: int) -> list[Utterance]:
-    """`count` different ones of the longest length, in Chinese and English where the engine speaks them."""
-    known = sorted(engine.languages & SENTENCES.keys())
-    languages = [language for language in PREFERRED if language in known] or known
-    spoken = [(passage(language, longest), language) for language in languages]
-    batch = islice(cycle(spoken), count)
+def utterances(languages: Sequence[str], voice: VoicePrint, longest: float, count: int) -> list[Utterance]:
+    """`count` different ones of the longest length, in each of the languages in turn."""
+    batch = islice(cycle([(passage(language, longest), language) for language in languages]), count)
     return [Utterance(text, language, voice, seed=at) for at, (text, language) in enumerate(batch)]
 
 
@@ -178,7 +212,7 @@ def measured(name: str, config: Settings, seconds: float, tell: Callable[[Step],
         raise Rejected("There is no GPU class {name}.", name=config.worker_class)
     longest = CLASSES[config.worker_class].longest_segment
     show_only(config.gpu)
-    engine = load(name, config)
+    engine = load(name, config, **UNJUDGED.get(name.partition(":")[0], {}))
     try:
         steps = []
         for step in measure(engine, longest, config.gpu, seconds):

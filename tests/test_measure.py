@@ -1,5 +1,6 @@
 """What a machine finds out about itself before it is given work."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,15 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 
-from farm.engine import Speech, SpeechFailure, Utterance
+from farm.audio.quality import measure as quality_of
+from farm.engine import Audio, Speech, SpeechFailure, Utterance
 from farm.errors import Rejected
 from farm.gpu import CLASSES
 from farm.text.lengths import spoken_length
 from models.simulated import Simulated
-from tasks.measure import Step, measure, passage, utterances, verdict
+from tasks.measure import Step, measure, passage, readable, utterances, verdict
+from tasks.stand_in import recording
 from tests.farms import ROOT
 from tests.nvml import RTX_3060, driver
+
+NO_SIGN = SpeechFailure("text", "It has no sign for this.")
 
 
 class Small(Simulated):
@@ -103,9 +109,40 @@ def test_what_is_spoken_is_as_long_as_the_class_allows(name: str) -> None:
 def test_a_batch_is_in_the_languages_that_the_engine_speaks() -> None:
     engine = Simulated()
     voice = engine.voice_print({})
-    assert [each.language for each in utterances(engine, voice, 40, 4)] == ["zh", "en", "zh", "en"]
+    assert readable(engine, voice) == ["zh", "en"]
+    assert [each.language for each in utterances(["zh", "en"], voice, 40, 4)] == ["zh", "en", "zh", "en"]
     engine.languages = frozenset({"ko", "xx"})
-    assert {each.language for each in utterances(engine, voice, 40, 3)} == {"ko"}
+    assert readable(engine, voice) == ["ko"]
+    engine.languages = frozenset({"xx"})
+    with pytest.raises(Rejected, match="knows none of our languages"):
+        readable(engine, voice)
+
+
+def test_a_language_whose_sentences_the_engine_refuses_is_left_out() -> None:
+    class Lettered(Small):
+        """Its vocabulary has no Chinese characters."""
+
+        def speak(
+            self, batch: Sequence[Utterance], stop: Callable[[], bool]
+        ) -> Iterator[tuple[int, Speech | SpeechFailure]]:
+            lettered = [at for at, each in enumerate(batch) if each.text.isascii()]
+            yield from ((at, NO_SIGN) for at in range(len(batch)) if at not in lettered)
+            for at, outcome in super().speak([batch[at] for at in lettered], stop):
+                yield lettered[at], outcome
+
+    engine = Lettered(room=2)
+    assert readable(engine, engine.voice_print({})) == ["en"]
+    assert [step.batch for step in measure(engine, 20, "", 60)] == [1, 2]
+
+
+def test_the_voice_of_nobody_is_always_the_same_and_would_do_as_a_recording(tmp_path: Path) -> None:
+    content = recording()
+    assert recording() == content
+    samples, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+    quality = quality_of(Audio(samples, rate))
+    assert quality.seconds == 5.0
+    assert quality.speech > 0.5
+    assert quality.clipped == 0
 
 
 def test_the_verdict_is_the_best_of_all_steps() -> None:
