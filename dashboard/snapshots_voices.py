@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from dashboard.languages import say
 from dashboard.snapshots import Snapshot, message, moment
 from farm import recordings, uses
-from farm.audio.quality import advice, grade
+from farm.audio import quality
 from farm.casting import key_of
 from farm.messages import Message
 from farm.tables import Recording
@@ -45,7 +45,6 @@ def of(session: Session, row: Recording) -> Snapshot:
 
 def recording(row: Recording, where: Sequence[Use]) -> Snapshot:
     """`quality` is of what was sent, and of what engines are given; grade and advice are of the latter."""
-    given = recordings.told(row.quality["given"])
     return {
         "id": row.id,
         "name": row.name,
@@ -58,8 +57,8 @@ def recording(row: Recording, where: Sequence[Use]) -> Snapshot:
         "given_seconds": row.voice_seconds,
         "preparation": row.preparation,
         "quality": row.quality,
-        "grade": grade(given),
-        "advice": [message(one.says) for one in advice(given)],
+        "grade": quality.grade(recordings.quality_of(row)),
+        "advice": [message(said) for said in recordings.advice_on(row)],
         "consent": row.consent,
         "used_by": [used(use) for use in where],
         "removed_at": moment(row.removed_at),

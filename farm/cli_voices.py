@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from farm import recordings, uses, voices
 from farm.audio.cleaning import Preparation
-from farm.audio.quality import Quality, advice, grade
+from farm.audio.quality import Quality, grade
 from farm.casting import key_of
 from farm.cli_roster import printable
 from farm.console import acting, acting_apart, as_json, connected, who
@@ -35,9 +35,8 @@ def plain(row: Recording, where: Sequence[Use]) -> dict[str, Any]:
     """As the API tells it, in English."""
     names = ("id", "name", "voice", "uploaded_by", "filename", "size", "seconds", "preparation", "quality")
     told = {name: getattr(row, name) for name in (*names, "consent")}
-    quality = recordings.told(row.quality["given"])
     told |= {"given_seconds": row.voice_seconds, "created_at": row.created_at.isoformat()}
-    told |= {"grade": grade(quality), "advice": [str(one.says) for one in advice(quality)]}
+    told |= {"grade": grade(recordings.quality_of(row)), "advice": [*map(str, recordings.advice_on(row))]}
     return told | {"used_by": [{"project": use.project, "title": use.title} for use in where]}
 
 

@@ -74,7 +74,8 @@ def unable(worker: Worker, project: Project) -> Message | None:
             "{worker} speaks up to {most} characters at once, this project's sentences have up to {longest}.",
             {"worker": worker.name, **lengths},
         )
-    if 0 < worker.protocol < RECORDINGS_SINCE and needs_recordings(project):
+    old = worker.protocol and worker.protocol < RECORDINGS_SINCE
+    if old and needs_recordings(project):
         named = {"worker": worker.name, "project": project.title}
         return Message("{worker} is too old to speak with the recordings of {project}. Update it.", named)
     return None

@@ -7,16 +7,15 @@ take's recipe hold nothing else of it), and can be made again differently at any
 import hashlib
 import io
 import secrets
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
 from farm import casting, states, uses, voices
-from farm.audio import received
+from farm.audio import quality, received
 from farm.audio.cleaning import Given, Preparation
 from farm.audio.quality import Quality, measure
 from farm.db import Begin, now
@@ -122,11 +121,15 @@ def recast(session: Session, before: str, after: str) -> None:
     """In the projects that have not begun."""
     unbegun = select(Project).where(uses.cast_with_recordings(), Project.started_at.is_(None))
     for project in session.scalars(unbegun.with_for_update()):
-        if before in casting.recordings_in(project.cast):
+        if before in casting.recordings_in(project.cast, project.directions):
             new = {casting.RECORDING: after}
             project.cast = {
                 role: new if casting.recording_of(voice) == before else voice
                 for role, voice in project.cast.items()
+            }
+            project.directions = {
+                role: {**its, casting.LIKE: new} if its.get(casting.LIKE) == {casting.RECORDING: before} else its
+                for role, its in project.directions.items()
             }
             states.changed(session, project.id)
 
@@ -238,6 +241,12 @@ def forget_removed(session: Session, older_than: datetime) -> None:
     session.execute(delete(Recording).where(Recording.id.in_(unused)))
 
 
-def told(quality: Mapping[str, Any]) -> Quality:
-    """As it was stored."""
-    return Quality(**quality)
+def quality_of(row: Recording) -> Quality:
+    """Of what engines are given."""
+    return Quality(**row.quality["given"])
+
+
+def advice_on(row: Recording) -> list[Message]:
+    """What could be better about it, and how."""
+    done = {"trimmed": row.preparation["trim"], "denoised": row.preparation["denoise"]}
+    return [one.says for one in quality.advice(quality_of(row), **done)]

@@ -13,6 +13,13 @@ SAMPLES = {
     "ko": "안녕하세요, 이 책을 읽어 드리겠습니다. 밤이 깊었지만 비는 그치지 않았습니다.",
 }
 
+TO_RECORD = {
+    "zh": SAMPLES["zh"] + "街上有一扇门开了，有人喊着一个我多年没有听过的名字。",
+    "en": SAMPLES["en"]
+    + " Somewhere down the street a door opened, and a voice called a name I had not heard for years.",
+}
+"""What somebody reads aloud to have a voice made of theirs: some 12 seconds."""
+
 
 @dataclass(frozen=True)
 class Timbre:

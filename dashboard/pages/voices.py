@@ -13,7 +13,7 @@ from farm import recordings
 from farm.audio import received
 from farm.audio.cleaning import LONGEST_S
 from farm.errors import FarmError
-from farm.voices import PRESETS, SAMPLES
+from farm.voices import PRESETS, TO_RECORD
 
 bp = Blueprint("voices", __name__)
 
@@ -62,6 +62,6 @@ def page(**also: object) -> str:
         formats=received.NAMES,
         limit_mb=recordings.LARGEST // 2**20,
         longest_s=round(LONGEST_S),
-        sample=SAMPLES.get(language(), SAMPLES["en"]),
+        to_record=TO_RECORD[language()],
         **also,
     )

@@ -4,6 +4,8 @@ const RAW = { echoCancellation: false, noiseSuppression: false, autoGainControl:
 const KINDS = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus"];
 const LOUD = 0.98;
 const QUIET = 0.01;
+const DECADES = 3; // the meter begins 60 dB below full scale
+const FALL = 0.02; // of the meter, a frame: an eye is slower than a voice
 const SETTLED_MS = 2000;
 const part = (name) => box.querySelector(name);
 let recorder = null;
@@ -45,15 +47,15 @@ function watch(stream) {
   context.createMediaStreamSource(stream).connect(ear);
   const samples = new Float32Array(ear.fftSize);
   const since = performance.now();
-  let loudest = 0;
+  let [loudest, shown] = [0, 0];
   let frame = 0;
   const look = () => {
     ear.getFloatTimeDomainData(samples);
     const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     loudest = Math.max(loudest, peak);
     const passed = performance.now() - since;
-    // 60 dB below full scale to full scale
-    part(".level").style.setProperty("--share", Math.max(0, 1 + Math.log10(Math.max(peak, 1e-6)) / 3).toFixed(3));
+    shown = Math.max(1 + Math.log10(Math.max(peak, 1e-6)) / DECADES, shown - FALL, 0);
+    part(".level").style.setProperty("--share", shown.toFixed(3));
     part(".level").toggleAttribute("data-loud", peak >= LOUD);
     part("[data-left]").textContent = `${Math.max(0, Math.ceil(box.dataset.seconds - passed / 1000))} s`;
     if (peak >= LOUD) say(box.dataset.sayLoud);

@@ -62,6 +62,7 @@ function start() {
     chosen();
   });
   form.elements.file.addEventListener("change", chosen);
+  if (form.elements.file.files.length) chosen(); // before this script ran, or by going back
   form.addEventListener("submit", () => {
     form.querySelector("[data-status]").textContent = form.dataset.sayAdding;
     form.querySelector(".primary").setAttribute("aria-busy", "true");

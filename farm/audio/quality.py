@@ -169,13 +169,14 @@ MOSTLY_PAUSES = 0.5
 """Where good ends and where poor begins. Ours, by ear; the noise is 10 dB above what ACX lets pass."""
 
 
-def advice(quality: Quality) -> list[Advice]:
+def advice(quality: Quality, *, trimmed: bool = False, denoised: bool = False) -> list[Advice]:
     """What could be better, and how; nothing for a good recording. The worst comes first.
 
+    What was done already (`trimmed`, `denoised`) is not advised again.
     Several speakers are not looked for: that takes a speaker net, which the farm's side does not load.
     """
-    found = (on_length(quality), on_clipping(quality), on_noise(quality), on_bandwidth(quality))
-    said = [one for one in (*found, on_pauses(quality)) if one]
+    found = (on_length(quality), on_clipping(quality), on_noise(quality, denoised), on_bandwidth(quality))
+    said = [one for one in (*found, on_pauses(quality, trimmed)) if one]
     return sorted(said, key=lambda one: one.grade != Grade.POOR)
 
 
@@ -205,21 +206,19 @@ def on_clipping(quality: Quality) -> Advice | None:
     return Advice(Grade.POOR if quality.clipped >= MUCH_CLIPPED else Grade.FAIR, says)
 
 
-def on_noise(quality: Quality) -> Advice | None:
+def on_noise(quality: Quality, denoised: bool) -> Advice | None:
     if not quality.speech:
         says = Message("No speech stands out in it. Record one person who speaks, with short pauses.")
         return Advice(Grade.POOR, says)
+    room = Message("Record in a quieter room.")
+    remedy = {"remedy": room if denoised else Message("Denoise it here, or record in a quieter room.")}
     if quality.snr_db is not None and quality.snr_db < NOISY_DB:
-        says = Message(
-            "The voice is only {db} dB above the noise. Denoise it here, or record in a quieter room.",
-            {"db": round(quality.snr_db)},
-        )
+        heard = {"db": round(quality.snr_db), **remedy}
+        says = Message("The voice is only {db} dB above the noise. {remedy}", heard)
         return Advice(Grade.POOR if quality.snr_db < VERY_NOISY_DB else Grade.FAIR, says)
     if quality.noise_db is not None and quality.noise_db > LOUD_NOISE_DB:
-        says = Message(
-            "Its pauses are as loud as {db} dB of full scale. Denoise it here, or record in a quieter room.",
-            {"db": round(quality.noise_db)},
-        )
+        heard = {"db": round(quality.noise_db), **remedy}
+        says = Message("Its pauses are as loud as {db} dB of full scale. {remedy}", heard)
         return Advice(Grade.FAIR, says)
     return None
 
@@ -235,11 +234,10 @@ def on_bandwidth(quality: Quality) -> Advice | None:
     return Advice(Grade.POOR if quality.bandwidth_hz < TELEPHONE_HZ else Grade.FAIR, says)
 
 
-def on_pauses(quality: Quality) -> Advice | None:
+def on_pauses(quality: Quality, trimmed: bool) -> Advice | None:
     if not 0 < quality.speech < MOSTLY_PAUSES:
         return None
-    says = Message(
-        "Only {percent} % of it is speech. Trim the silence here, or record without long pauses.",
-        {"percent": round(100 * quality.speech)},
-    )
-    return Advice(Grade.FAIR, says)
+    again = Message("Record without long pauses.")
+    remedy = again if trimmed else Message("Trim the silence here, or record without long pauses.")
+    heard = {"percent": round(100 * quality.speech), "remedy": remedy}
+    return Advice(Grade.FAIR, Message("Only {percent} % of it is speech. {remedy}", heard))

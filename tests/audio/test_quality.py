@@ -147,6 +147,15 @@ def test_long_pauses_are_advised_upon() -> None:
     assert "Trim the silence here" in said(quiet)
 
 
+def test_what_was_done_already_is_not_advised_again() -> None:
+    noisy = measure(with_noise(joined(silence(6, RATE), VOICE, silence(6, RATE)), 20))
+    said = [str(one.says) for one in advice(noisy, trimmed=True, denoised=True)]
+    assert said == [
+        f"The voice is only {noisy.snr_db:.0f} dB above the noise. Record in a quieter room.",
+        f"Only {noisy.speech:.0%} of it is speech. Record without long pauses.".replace("%", " %"),
+    ]
+
+
 @pytest.mark.parametrize("audio", [silence(5), tone(440, 5), silence(0.1), with_noise(VOICE, -10)])
 def test_a_recording_without_speech_is_said_to_have_none(audio: Audio) -> None:
     assert measure(audio).speech == 0

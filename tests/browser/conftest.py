@@ -36,7 +36,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail("There is no Chromium here. Install it: apt-get install chromium")
     expect.set_options(PATIENCE_MS)
     with sync_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-gpu", *QUIET]
+        args = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", *QUIET]
         browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
         browser.close()
