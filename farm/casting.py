@@ -10,6 +10,8 @@ TITLE = "title"
 DIALOGUE = "dialogue"
 RECORDING = "recording"
 """A cast's voice that is no preset: {"recording": the SHA-256 of what engines are given of it}."""
+LIKE = "like"
+"""In a direction: the recording whose emotion is taken, as a cast has it."""
 KEY = f"{RECORDING}:"
 """What a recording is chosen by begins so; a preset is chosen by its name."""
 
@@ -19,9 +21,22 @@ def voice_for(cast: Mapping[str, Any], role: str) -> Any:
     return cast.get(role) or cast[NARRATOR]
 
 
-def speaks_dialogue_apart(cast: Mapping[str, Any]) -> bool:
-    """Whether quoted speech has a voice of its own, so that it must be split from the narration."""
-    return bool(voice_for(cast, DIALOGUE) != voice_for(cast, NARRATOR))
+def direction_for(cast: Mapping[str, Any], directions: Mapping[str, Any], role: str) -> dict[str, Any]:
+    """How `role` speaks; one that nobody cast and nobody directed, as the narrator does.
+
+    >>> directions = {"narrator": {"pace": 0.9}, "dialogue": {"words": "低声"}}
+    >>> [direction_for({"title": "m3"}, directions, role) for role in ("old man", "dialogue", "title")]
+    [{'pace': 0.9}, {'words': '低声'}, {}]
+    """
+    if role not in directions and not cast.get(role):
+        role = NARRATOR
+    return dict(directions.get(role) or {})
+
+
+def speaks_dialogue_apart(cast: Mapping[str, Any], directions: Mapping[str, Any]) -> bool:
+    """Whether quoted speech has a voice or a way of its own, so that it must be split from the narration."""
+    own = voice_for(cast, DIALOGUE), direction_for(cast, directions, DIALOGUE)
+    return own != (voice_for(cast, NARRATOR), direction_for(cast, directions, NARRATOR))
 
 
 def recording_of(voice: Mapping[str, Any]) -> str | None:
@@ -29,9 +44,14 @@ def recording_of(voice: Mapping[str, Any]) -> str | None:
     return voice.get(RECORDING)
 
 
-def recordings_in(cast: Mapping[str, Any]) -> set[str]:
-    """The SHA-256 of each recording that somebody is cast with."""
-    return {sha256 for voice in cast.values() if (sha256 := recording_of(voice))}
+def sounds_of(cast: Mapping[str, Any], directions: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Each role with what it is to sound like: its voice, and a recording whose emotion it takes."""
+    return [*cast.items(), *((role, like) for role, its in directions.items() if (like := its.get(LIKE)))]
+
+
+def recordings_in(cast: Mapping[str, Any], directions: Mapping[str, Any] | None = None) -> set[str]:
+    """The SHA-256 of each recording that somebody is cast with, or takes the emotion of."""
+    return {sha256 for _, sound in sounds_of(cast, directions or {}) if (sha256 := recording_of(sound))}
 
 
 def recordings_of(segments: Iterable[Mapping[str, Any]]) -> set[str]:

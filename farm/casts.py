@@ -1,12 +1,12 @@
-"""Casts: the voices that a person chooses for roles, and whether the project's engine speaks with them."""
+"""Casts: the voices and directions that people choose for roles, and whether the engine follows them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from farm import casting, recordings, uses, voices
-from farm.casting import NARRATOR
+from farm import casting, directions, recordings, uses, voices
+from farm.casting import LIKE, NARRATOR
 from farm.engine import CLONING, TITLES, WITH_PRESETS
 from farm.engine import title as engine_title
 from farm.errors import NotFound, Rejected
@@ -38,6 +38,32 @@ def voice_of(session: Session, wanted: str) -> dict[str, Any]:
         ) from e
     check_right(row)
     return {casting.RECORDING: row.voice}
+
+
+def directed(session: Session, engine: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """A direction as it is stored; its `like` is chosen as a cast's recording is. Raises Rejected."""
+    like = wanted.get(LIKE)
+    if not like:
+        return directions.checked(engine, {**wanted, LIKE: None})
+    sound = voice_of(session, str(like))
+    if not casting.recording_of(sound):
+        raise Rejected(
+            "{name} is a preset voice: an emotion is taken from a recording. Choose one of those on the "
+            "voices page.",
+            name=str(like)[:80],
+        )
+    return directions.checked(engine, {**wanted, LIKE: sound})
+
+
+def roles_directed(session: Session, engine: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Role -> its direction as it is stored. Raises Rejected."""
+    if lasting := [role for role, direction in wanted.items() if (direction or {}).get("seconds")]:
+        raise Rejected("{role} cannot always last as many seconds: only a segment can.", role=lasting[0][:40])
+    return {
+        role: directed(session, engine, direction)
+        for role, direction in wanted.items()
+        if direction is not None
+    }
 
 
 def check_right(row: Recording) -> None:
@@ -72,7 +98,7 @@ def check_engine(engine: str, cast: Mapping[str, Any]) -> None:
 def check(session: Session, project: Project) -> None:
     """What must hold of a cast before a project starts. Raises Rejected."""
     check_engine(project.engine, project.cast)
-    wanted = casting.recordings_in(project.cast)
+    wanted = casting.recordings_in(project.cast, project.directions)
     known = uses.by_voice(session, wanted)
     for sha256 in wanted:
         if sha256 not in known or known[sha256].removed_at is not None:
@@ -93,3 +119,19 @@ def keys(session: Session, cast: Mapping[str, Any]) -> dict[str, str]:
         elif preset := voices.preset_of(voice):
             found[role] = preset.name
     return found
+
+
+def told(session: Session, stored: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Directions with `like` as it is chosen by; a recording that is not known any more is left out."""
+    listed = [dict(direction) for direction in stored]
+    likes = {sha256 for direction in listed if (sha256 := casting.recording_of(direction.get(LIKE) or {}))}
+    known = uses.by_voice(session, likes)
+    for direction in listed:
+        row = known.get(casting.recording_of(direction.pop(LIKE, None) or {}) or "")
+        if row is not None:
+            direction[LIKE] = casting.key_of(row.id)
+    return listed
+
+
+def roles_told(session: Session, stored: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(zip(stored, told(session, stored.values()), strict=True))

@@ -200,7 +200,12 @@ def keep_earlier(session: Session, chapter_id: int) -> None:
     """Go back to the earlier takes of segments whose retakes failed."""
     there = select(Take.key).where(Take.key == Segment.earlier_key).exists()
     failed = and_(Segment.chapter_id == chapter_id, there)
-    earlier = {"take_key": Segment.earlier_key, "take_number": Segment.take_number - 1}
+    unnoted = Segment.earlier_number.is_(None)
+    earlier = {
+        "take_key": Segment.earlier_key,
+        "take_number": func.coalesce(Segment.earlier_number, Segment.take_number - 1),
+        "direction": case((unnoted, Segment.direction), else_=Segment.earlier_direction),
+    }
     again = SegmentState.READY
     if kept := states.move(session, Segment, failed, SegmentState.FAILED, again, **FRESH, **earlier):
         adopt(session, among(Segment.id, kept))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import and_, distinct, func, select
 from sqlalchemy.orm import Session
 
-from farm import batching, blocks, casting, jobs, mishaps, rendering, states, workers
+from farm import batching, blocks, casting, jobs, mishaps, rendering, states, takes, workers
 from farm.db import among
 from farm.gpu import CLASSES
 from farm.matching import misfit
@@ -96,7 +96,7 @@ def work(session: Session, job: Job) -> dict[str, Any]:
             "text": segment.spoken,
             "language": segment.language,
             "voice": casting.voice_for(project.cast, segment.role),
-            "direction": {},
+            "direction": takes.direction_of(project, segment.role, segment.direction),
             "seed": project.seed + segment.take_number,
         }
         for segment in rendering.leased(session, job)

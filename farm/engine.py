@@ -31,6 +31,12 @@ WITH_CHECKPOINT = frozenset({"indextts2"})
 """Engines whose weights a person has added to the machine (farm.checkpoints)."""
 UNJUDGED: Mapping[str, Mapping[str, object]] = {"indextts2": {"guards": 0}}
 """Options by which an engine that judges what it spoke passes all of it, as while it is measured."""
+PRESETS: Mapping[str, tuple[str, ...]] = {"indextts2": ("exact", "fast", "draft")}
+"""How carefully an engine can speak: the first is its default. (Preset voices are something else.)"""
+DIRECTED = frozenset({"indextts2", "simulated"})
+"""Engines that do more of a direction than its pace."""
+EMOTIONS = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
+"""In the order of IndexTTS-2's vectors."""
 WITHOUT_PRECISION = frozenset({"preview"})
 """Engines that compute in none: on any card and on none, they speak alike."""
 
@@ -48,6 +54,16 @@ def precision(engine: str, dtype: str) -> str:
     ('fp16', '')
     """
     return "" if engine in WITHOUT_PRECISION else dtype
+
+
+def preset(engine: str, wanted: str = "") -> str:
+    """Which of its presets an engine speaks with where `wanted` ("": none) was chosen; "" where it has none.
+
+    >>> preset("indextts2"), preset("indextts2", "draft"), preset("preview")
+    ('exact', 'draft', '')
+    """
+    known = PRESETS.get(engine, ())
+    return wanted if wanted in known else next(iter(known), "")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Plan: a chapter's text becomes segments, each with the recipe of its take."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -35,7 +36,7 @@ def settings_of(project: Project) -> PlanSettings:
         language=project.language,
         limit=project.longest_segment,
         one_sentence=project.one_sentence,
-        dialogue_apart=casting.speaks_dialogue_apart(project.cast),
+        dialogue_apart=casting.speaks_dialogue_apart(project.cast, project.directions),
         lexicon=Lexicon.from_text(project.lexicon),
     )
 
@@ -53,8 +54,15 @@ def write(session: Session, project: Project, chapter: Chapter, segments: list[P
     chapters.recount(session, [chapter.id])
 
 
-def row(project: Project, chapter: Chapter, position: int, segment: PlannedSegment) -> dict[str, Any]:
-    recipe = takes.recipe_of(project, segment.spoken, segment.language, segment.role)
+def row(
+    project: Project,
+    chapter: Chapter,
+    position: int,
+    segment: PlannedSegment,
+    direction: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`direction` is the segment's own, where it has one."""
+    recipe = takes.recipe_of(project, segment.spoken, segment.language, segment.role, direction=direction)
     return {
         "project_id": project.id,
         "chapter_id": chapter.id,
@@ -69,4 +77,5 @@ def row(project: Project, chapter: Chapter, position: int, segment: PlannedSegme
         "sentences": [[sentence.end, sentence.length] for sentence in segment.sentences],
         "state": SegmentState.READY if segment.spoken else SegmentState.DONE,
         "take_key": recipe.key if segment.spoken else None,
+        "direction": direction,
     }

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from farm.audio.settings import MasteringSettings
+from farm.engine import PRESETS
+from farm.engine import title as engine_title
 from farm.errors import Conflict, Rejected
 from farm.gpu import CLASSES
 from farm.matching import computes_alike
@@ -14,7 +16,7 @@ from farm.text.lexicon import Lexicon
 LANGUAGES = ("zh", "en", "ja", "ko")
 WORDS = ("title", "author", "narrator", "description")
 """What may be changed at any time; it reaches the files at the next publishing."""
-SHAPING = ("language", "one_sentence", "cast", "mastering", "lexicon", "seed")
+SHAPING = ("language", "one_sentence", "cast", "directions", "preset", "mastering", "lexicon", "seed")
 """What may be changed until the start, because takes depend on it."""
 SERVING = ("classes", "tags", "most_workers", "deadline")
 """What may be changed at any time: who serves it, how many at once, until when."""
@@ -60,6 +62,18 @@ def title_of(value: str) -> str:
 def language_of(value: str) -> str:
     if value not in LANGUAGES:
         raise Rejected("{value} is no language of ours. Choose one of zh, en, ja, ko.", value=value)
+    return value
+
+
+def preset_of(engine: str, value: str) -> str:
+    """Raises Rejected for what is no preset of the engine; "" is its default."""
+    if value and value not in PRESETS.get(engine, ()):
+        raise Rejected(
+            "The engine {engine} has no preset {name}. It has: {names}.",
+            engine=engine_title(engine),
+            name=value[:40],
+            names=", ".join(PRESETS.get(engine, ())) or "–",
+        )
     return value
 
 

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session, defer
 from farm import blocks, casts, crew, importing, jobs, rendering, states, voices
 from farm.casting import NARRATOR
 from farm.db import notify, now
+from farm.engine import preset as engine_preset
 from farm.engine import title as engine_title
 from farm.errors import Conflict, NotFound, Rejected
 from farm.project_fields import LANGUAGES as LANGUAGES
-from farm.project_fields import SERVING, SHAPING, WORDS, check_fits, checked
+from farm.project_fields import SERVING, SHAPING, WORDS, check_fits, checked, preset_of
 from farm.tables import (
     Chapter,
     ChapterState,
@@ -115,7 +116,11 @@ def edit(session: Session, project_id: int, changes: Mapping[str, Any]) -> Proje
 
 def accepted_of(session: Session, project: Project, name: str, value: Any) -> Any:
     """The value as it is stored. Raises Rejected."""
-    return casts.chosen(session, project.engine, value) if name == "cast" else checked(name, value)
+    if name == "cast":
+        return casts.chosen(session, project.engine, value)
+    if name == "directions":
+        return casts.roles_directed(session, project.engine, value)
+    return preset_of(project.engine, value) if name == "preset" else checked(name, value)
 
 
 def start(session: Session, project_id: int) -> None:
@@ -126,7 +131,9 @@ def start(session: Session, project_id: int) -> None:
         raise Rejected("No chapter of {title} is ticked. Tick at least one.", title=project.title)
     casts.check(session, project)
     terms = crew.terms(speakers(session, project))
-    project.pin, project.longest_segment = terms.pin, terms.longest_segment
+    preset = engine_preset(project.engine, project.preset)
+    project.pin = {**terms.pin, "preset": preset} if preset else terms.pin
+    project.longest_segment = terms.longest_segment
     project.started_at = now
     move(session, project, ProjectState.REVIEW, ProjectState.RUNNING)
     issue(session, project_id)

@@ -127,8 +127,9 @@ def recast(session: Session, before: str, after: str) -> None:
                 role: new if casting.recording_of(voice) == before else voice
                 for role, voice in project.cast.items()
             }
+            old = {casting.RECORDING: before}
             project.directions = {
-                role: {**its, casting.LIKE: new} if its.get(casting.LIKE) == {casting.RECORDING: before} else its
+                role: {**its, casting.LIKE: new} if its.get(casting.LIKE) == old else its
                 for role, its in project.directions.items()
             }
             states.changed(session, project.id)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from farm import chapters, jobs, mishaps, states, takes, turns, workers
+from farm import chapters, directions, jobs, mishaps, states, takes, turns, workers
 from farm.audio.flac import read_audio
 from farm.audio.qa import check_take
 from farm.db import Begin, among
@@ -17,7 +17,7 @@ from farm.errors import NotFound, Rejected
 from farm.messages import Message
 from farm.mishaps import Trouble
 from farm.storage import Store, Upload
-from farm.tables import Job, JobState, Segment, SegmentState, Take, Worker
+from farm.tables import Job, JobState, Project, Segment, SegmentState, Take, Worker
 
 UPLOAD_EXPIRES_S = 900
 MOST_WORKERS = 3
@@ -88,7 +88,11 @@ def accept(
     with begin() as session:
         job = jobs.hold(session, job_id, token)
         mine = {segment.id: segment for segment in leased(session, job, [r.segment for r in results])}
-    judged = [judge(store, job_id, mine[r.segment], r) for r in results if r.segment in mine]
+        project = session.get_one(Project, job.project_id)
+    paces = {segment.id: pace_of(project, segment) for segment in mine.values()}
+    judged = [
+        judge(store, job_id, mine[r.segment], r, paces[r.segment]) for r in results if r.segment in mine
+    ]
     with begin() as session:
         job = jobs.hold(session, job_id, token)
         enter(session, job, mine, judged, last=last)
@@ -127,7 +131,13 @@ def trouble(segment: Segment, result: Unspoken) -> Trouble:
     return Trouble(segment, result.kind, result.reason)
 
 
-def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result:
+def pace_of(project: Project, segment: Segment) -> float:
+    """How much faster than usual the segment was to be spoken."""
+    direction = takes.direction_of(project, segment.role, segment.direction)
+    return directions.pace_of(direction, segment.length, segment.language)
+
+
+def judge(store: Store, job_id: int, segment: Segment, result: Result, pace: float = 1.0) -> Result:
     """The result itself, or why what was uploaded is not the segment's speech."""
     if isinstance(result, Unspoken):
         return result
@@ -138,7 +148,7 @@ def judge(store: Store, job_id: int, segment: Segment, result: Result) -> Result
         audio = read_audio(io.BytesIO(content))
     except (Rejected, NotFound) as e:
         return Unspoken(result.segment, "upload", str(e))
-    trouble = check_take(audio, segment.length, segment.language, sentences=len(segment.sentences))
+    trouble = check_take(audio, segment.length, segment.language, pace, len(segment.sentences))
     return (
         Unspoken(result.segment, "audio", str(trouble)) if trouble else replace(result, seconds=audio.seconds)
     )

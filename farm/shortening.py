@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, and_, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
-from farm import chapters, fleet, planning, states, workers
+from farm import chapters, directions, fleet, planning, states, workers
 from farm.crew import supposing
 from farm.db import among
 from farm.fleet import Fleet
@@ -140,11 +140,19 @@ def exchange(session: Session, project: Project, chapter: Chapter, cuts: Sequenc
     added = 0
     for segment, pieces in ((cut.segment, cut.pieces) for cut in cuts):
         for at, piece in enumerate(pieces, segment.position + added):
-            rows[segment.state].append(as_it_was(planning.row(project, chapter, at, piece), segment))
+            made = planning.row(project, chapter, at, piece, direction_of(piece, segment))
+            rows[segment.state].append(as_it_was(made, segment))
         added += len(pieces) - 1
     for alike in rows.values():
         session.execute(insert(Segment), alike)
     chapters.adopt(session, Segment.chapter_id == chapter.id)
+
+
+def direction_of(piece: PlannedSegment, segment: Segment) -> dict[str, Any] | None:
+    """A piece is directed as the whole was, and lasts its share of it."""
+    if segment.direction is None:
+        return None
+    return directions.of_a_part(segment.direction, piece.length / max(segment.length, piece.length, 1e-9))
 
 
 def as_it_was(row: dict[str, Any], segment: Segment) -> dict[str, Any]:

@@ -158,9 +158,13 @@ class Project(Row):
         server_default="{}"
     )  # fingerprint, precision, preset: fixed at the start
     seed: Mapped[int] = mapped_column(server_default="0")
+    preset: Mapped[str] = mapped_column(server_default="")  # how carefully it is spoken; "": the default
     longest_segment: Mapped[float] = mapped_column(server_default="100")  # spoken characters
     one_sentence: Mapped[bool] = mapped_column(server_default=text("false"))
     cast: Mapped[Json] = mapped_column(server_default="{}")  # role -> voice
+    directions: Mapped[Json] = mapped_column(
+        server_default="{}"
+    )  # role -> direction, what differs from usual
     mastering: Mapped[Json] = mapped_column(server_default="{}")
     lexicon: Mapped[str] = mapped_column(server_default="")
     priority: Mapped[int] = mapped_column(server_default="50")
@@ -234,6 +238,7 @@ class Segment(Row):
             postgresql_where=text("state = 'ready' AND attempts > 0"),
         ),
         Index("ix_segments_earlier", "earlier_key", postgresql_where=text("earlier_key IS NOT NULL")),
+        Index("ix_segments_directed", "project_id", postgresql_where=text("direction IS NOT NULL")),
     )
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
@@ -251,7 +256,10 @@ class Segment(Row):
     job_id: Mapped[int | None] = mapped_column(BigInteger)
     take_key: Mapped[str | None] = mapped_column(index=True)  # None: nothing to speak
     take_number: Mapped[int] = mapped_column(server_default="0")  # of the take that is wanted
+    direction: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))  # its own; None: its role's
     earlier_key: Mapped[str | None]  # of the take that is kept until the wanted one is there
+    earlier_number: Mapped[int | None]  # of that take; None: one before the wanted one's
+    earlier_direction: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
     attempts: Mapped[int] = mapped_column(server_default="0")
     failed_by: Mapped[list[int]] = mapped_column(server_default="{}")  # workers
     failure: Mapped[Json | None]

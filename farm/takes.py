@@ -37,17 +37,29 @@ class Recipe:
         return hashlib.sha256(recipe.encode()).hexdigest()
 
 
-def recipe_of(project: Project, spoken: str, language: str, role: str, number: int = 0) -> Recipe:
-    """The recipe of a segment's take; a retake has the next `number`."""
+def recipe_of(
+    project: Project,
+    spoken: str,
+    language: str,
+    role: str,
+    number: int = 0,
+    direction: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe of a segment's take; a retake has the next `number`. `direction` is the segment's own."""
     return Recipe(
         spoken=spoken,
         language=language,
         engine=project.engine,
         pin=project.pin,
         voice=casting.voice_for(project.cast, role),
-        direction={},
+        direction=direction_of(project, role, direction),
         seed=project.seed + number,
     )
+
+
+def direction_of(project: Project, role: str, own: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How a segment is to be spoken: by its own direction, in place of its role's, or by that."""
+    return casting.direction_for(project.cast, project.directions, role) if own is None else dict(own)
 
 
 def object_name(key: str, job_id: int) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, Text, cast, literal, select
+from sqlalchemy import ARRAY, Text, and_, cast, literal, null, select
 from sqlalchemy.orm import Session
 
 from farm import casting
-from farm.tables import Project, ProjectState, Recording
+from farm.tables import Project, ProjectState, Recording, Segment
 
 ORIGINALS, VOICES = "recordings", "voices"
 """Folders of the store."""
@@ -39,20 +39,35 @@ def of_recordings(session: Session) -> dict[int, list[Use]]:
     rows = session.execute(select(Recording.id, Recording.voice, Recording.earlier)).all()
     whose = {sha256: id for id, voice, earlier in rows for sha256 in (*earlier, voice)}
     found: dict[int, list[Use]] = {}
-    columns = select(Project.id, Project.title, Project.state, Project.cast).where(cast_with_recordings())
-    for project_id, title, state, roles in session.execute(columns.order_by(Project.id)):
-        mine: dict[int, list[str]] = {}
-        for role, voice in roles.items():
-            recording_id = whose.get(casting.recording_of(voice) or "")
+    columns = select(Project.id, Project.title, Project.state, Project.cast, Project.directions)
+    alone = of_segments(session)
+    mentioned = columns.where(cast_with_recordings() | Project.id.in_(alone))
+    for project_id, title, state, roles, directions in session.execute(mentioned.order_by(Project.id)):
+        mine: dict[int, set[str]] = {}
+        for role, sound in [*casting.sounds_of(roles, directions), *alone.get(project_id, [])]:
+            recording_id = whose.get(casting.recording_of(sound) or "")
             if recording_id:
-                mine.setdefault(recording_id, []).append(role)
+                mine.setdefault(recording_id, set()).add(role)
         for recording_id, its in mine.items():
             found.setdefault(recording_id, []).append(Use(project_id, title, state, tuple(sorted(its))))
     return found
 
 
 def cast_with_recordings() -> Any:
-    return cast(Project.cast, Text).contains(f'"{casting.RECORDING}"')
+    named = f'"{casting.RECORDING}"'
+    return cast(Project.cast, Text).contains(named) | cast(Project.directions, Text).contains(named)
+
+
+def of_segments(session: Session) -> dict[int, list[tuple[str, dict[str, Any]]]]:
+    """By project: the roles of single segments with the recordings whose emotions they take."""
+    like = Segment.direction[casting.LIKE]
+    directed = and_(Segment.direction.is_not(null()), like.is_not(null()))
+    found: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+    for project_id, role, sound in session.execute(
+        select(Segment.project_id, Segment.role, like).where(directed).distinct()
+    ):
+        found.setdefault(project_id, []).append((role, sound))
+    return found
 
 
 def by_voice(session: Session, shas: Collection[str]) -> dict[str, Recording]:
@@ -74,6 +89,9 @@ def wanted_originals(session: Session, names: Iterable[str]) -> set[str]:
 def wanted_voices(session: Session, names: Iterable[str]) -> set[str]:
     """Which of the objects `names` engines are or may be given."""
     held = set(session.scalars(select(Recording.voice)))
-    for roles in session.scalars(select(Project.cast).where(cast_with_recordings())):
-        held |= casting.recordings_in(roles)
+    columns = select(Project.cast, Project.directions).where(cast_with_recordings())
+    for roles, directions in session.execute(columns):
+        held |= casting.recordings_in(roles, directions)
+    for sounds in of_segments(session).values():
+        held |= {sound[casting.RECORDING] for _, sound in sounds}
     return {object_of(sha256) for sha256 in held} & set(names)

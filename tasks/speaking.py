@@ -119,7 +119,7 @@ def speak_job(
     try:
         here = speaker.recordings(work, stopped)
         with Writing(delivery, job, stopped) as writing:
-            speak(speaker, writing, work["segments"], here, lambda: stopped() or writing.over)
+            speak(speaker, writing, work, here, lambda: stopped() or writing.over)
     finally:
         speaker.doing = None
         delivery.end(job)
@@ -128,10 +128,11 @@ def speak_job(
 def speak(
     speaker: Speaker,
     writing: Writing,
-    segments: Sequence[Mapping[str, Any]],
+    work: Mapping[str, Any],
     here: Found,
     stop: Callable[[], bool],
 ) -> None:
+    segments, preset = work["segments"], work.get("pin", {}).get("preset", "")
     waiting = [segment["id"] for segment in segments]
 
     def answer(segment: int, outcome: Speech | SpeechFailure, busy_s: float) -> None:
@@ -146,7 +147,7 @@ def speak(
         batch: list[tuple[int, Utterance]] = []
         for segment in segments:
             try:
-                batch.append((segment["id"], utterance(segment, prints, here)))
+                batch.append((segment["id"], utterance(segment, prints, here, preset)))
             except (NotFound, Rejected) as e:
                 answer(segment["id"], SpeechFailure("voice", str(e)[:1000]), 0.0)
         for at, outcome in speaker.engine.speak([said for _, said in batch], stop):
@@ -160,7 +161,7 @@ def speak(
 
 
 def utterance(
-    segment: Mapping[str, Any], prints: Mapping[str, VoicePrint | FarmError], here: Found
+    segment: Mapping[str, Any], prints: Mapping[str, VoicePrint | FarmError], here: Found, preset: str = ""
 ) -> Utterance:
     """Raises NotFound, Rejected where a recording is not to be had, or the engine cannot speak with it."""
     voice = prints[name_of(segment["voice"])]
@@ -169,4 +170,5 @@ def utterance(
     direction = dict(segment["direction"])
     if like := direction.get("like"):
         direction["like"] = located(like, here)
-    return Utterance(segment["text"], segment["language"], voice, Direction(**direction), segment["seed"])
+    said = segment["text"], segment["language"]
+    return Utterance(*said, voice, Direction(**direction), segment["seed"], preset)

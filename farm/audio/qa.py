@@ -22,6 +22,11 @@ FULL_SCALE = 0.9995
 CLIPPED_SHARE = 0.002
 
 
+def expected_s(characters: float, language: str) -> float:
+    """Seconds that so many spoken characters usually take."""
+    return characters * SECONDS_PER_CHARACTER.get(language, 0.2)
+
+
 def check_take(
     audio: Audio, characters: float, language: str, pace: float = 1.0, sentences: int = 1
 ) -> Message | None:
@@ -57,7 +62,7 @@ def _loudest(audio: Audio) -> float:
 def _check_duration(
     seconds: float, characters: float, language: str, pace: float, sentences: int
 ) -> Message | None:
-    expected = characters * SECONDS_PER_CHARACTER.get(language, 0.2) / pace
+    expected = expected_s(characters, language) / pace
     values = {"seconds": round(seconds, 1), "expected": round(expected, 1)}
     if seconds > max(characters * RUNAWAY_S / min(pace, 1.0), 2 * ALLOWANCE_S):
         return Message("The take runs away: {seconds} s where about {expected} s were expected.", values)

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from farm.engine import EMOTIONS
 from farm.errors import Rejected
 
-EIGHT = ("happy", "angry", "sad", "afraid", "disgusted", "melancholic", "surprised", "calm")
+EIGHT = EMOTIONS
 """In the order of every vector of weights, and of the bank's groups."""
 BIAS = (0.9375, 0.875, 1.0, 1.0, 0.9375, 0.9375, 0.6875, 0.5625)
 MOST = 0.8

@@ -4,9 +4,8 @@ import gc
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from farm.errors import Rejected
-from farm.messages import Message
-from models.indextts2.data import rows
 from models.indextts2.emotion import EIGHT, Weights
 
 SYSTEM = "文本情感分类"
@@ -29,20 +26,6 @@ PAIR = re.compile(r"([^\s\":.,]+?)\"?\s*:\s*([\d.]+)")
 END_OF_THINKING = 151668
 LONGEST_ANSWER = 1024
 """Tokens: eight keys and numbers are a hundred. The reference lets a model run on for 32 768."""
-
-LONGEST_DESCRIPTION = 10
-"""Characters; longer ones are read as a story, and mixed from too many emotions."""
-WORDS: Mapping[str, tuple[str, ...]] = {name: tuple(words) for name, *words in rows("emotion_words")}
-NEGATED = re.compile(r"(?:不|没有?|无|别|勿|非|\bnot |\bnever )$")
-OPPOSED = frozenset(
-    frozenset(pair)
-    for pair in (
-        *(("happy", other) for other in ("angry", "sad", "afraid", "disgusted", "melancholic")),
-        *(("calm", other) for other in ("angry", "afraid", "surprised")),
-        ("loud", "quiet"),
-        ("fast", "slow"),
-    )
-)
 
 
 class EmotionReader:
@@ -98,32 +81,6 @@ def parse(answer: str, text: str) -> Weights:
         found["悲伤"], found["低落"] = found["低落"], found["悲伤"]
     weights = tuple(min(max(found[key], 0.0), HIGHEST) for key in KEYS)
     return weights if any(weights) else tuple(float(name == "calm") for name in EIGHT)
-
-
-def warnings(description: str) -> list[Message]:
-    """What may be wrong with `description`: too long, or saying opposite things. It is used all the same.
-
-    >>> warnings("愤怒地质问,声音颤抖"), [str(each) for each in warnings("高兴又悲伤")]
-    ([], ['高兴 and 悲伤 contradict each other: what is heard is a mixture of both.'])
-    """
-    found = []
-    length = len(description.strip())
-    if length > LONGEST_DESCRIPTION:
-        found.append(
-            Message(
-                "The description has {length} characters; up to {most} are understood best.",
-                {"length": length, "most": LONGEST_DESCRIPTION},
-            )
-        )
-    for (name, word), (other, opposite) in combinations(_named(description), 2):
-        if frozenset({name, other}) in OPPOSED:
-            found.append(
-                Message(
-                    "{one} and {other} contradict each other: what is heard is a mixture of both.",
-                    {"one": word, "other": opposite},
-                )
-            )
-    return found
 
 
 def after_thinking(answer: Sequence[int]) -> list[int]:
@@ -196,14 +153,3 @@ def _number(score: Any) -> float:
     if math.isnan(number):
         raise ValueError("not a number")
     return number
-
-
-def _named(description: str) -> Iterator[tuple[str, str]]:
-    """(emotion or manner, the first word that names it); a word that is negated does not."""
-    lowered = description.lower()
-    for name, words in WORDS.items():
-        for word in words:
-            pattern = rf"\b{word}\b" if word.isascii() else word
-            if any(not NEGATED.search(lowered[: match.start()]) for match in re.finditer(pattern, lowered)):
-                yield name, word
-                break

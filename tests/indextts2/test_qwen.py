@@ -14,11 +14,9 @@ from models.indextts2.emotion import EIGHT
 from models.indextts2.qwen import (
     END_OF_THINKING,
     KEYS,
-    WORDS,
     EmotionReader,
     after_thinking,
     parse,
-    warnings,
 )
 
 END = "<|im_end|>"
@@ -228,48 +226,3 @@ def test_an_answer_that_is_no_number_is_refused_with_what_it_said(answer: str) -
 def test_sad_and_melancholic_change_places_where_the_text_says_so(text: str) -> None:
     assert parse('{"悲伤": 0.7, "低落": 0.1}', text) == weights(sad=0.1, melancholic=0.7)
     assert parse('{"悲伤": 0.7, "低落": 0.1}', "text") == weights(sad=0.7, melancholic=0.1)
-
-
-@pytest.mark.parametrize(
-    "description",
-    [
-        "",
-        "愤怒地质问,声音颤抖",
-        "高兴",
-        "不高兴，很悲伤",
-        "惊喜",
-        "平静而低落",
-        "unhappy",
-        "又怕又喜",
-        "not calm",
-    ],
-)
-def test_a_good_description_warns_of_nothing(description: str) -> None:
-    assert warnings(description) == []
-
-
-@pytest.mark.parametrize(
-    ("description", "one", "other"),
-    [
-        ("高兴又悲伤", "高兴", "悲伤"),
-        ("平静地发怒", "发怒", "平静"),
-        ("大声地耳语", "大声", "耳语"),
-        ("急促而缓慢", "急促", "缓慢"),
-        ("happy, sad", "happy", "sad"),
-    ],
-)
-def test_opposites_in_one_description_warn(description: str, one: str, other: str) -> None:
-    (warning,) = warnings(description)
-    assert str(warning).startswith(f"{one} and {other} contradict each other")
-
-
-def test_more_than_ten_characters_warn() -> None:
-    assert warnings("字" * 10) == []
-    (warning,) = warnings("字" * 11)
-    assert str(warning) == "The description has 11 characters; up to 10 are understood best."
-
-
-def test_every_emotion_has_words_and_no_word_has_two() -> None:
-    assert set(EIGHT) < set(WORDS)
-    words = [word for named in WORDS.values() for word in named]
-    assert len(words) == len(set(words))
