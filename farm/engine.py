@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +141,16 @@ class SpeechFailure:
 
     kind: str
     reason: str
+
+
+@runtime_checkable
+class Staged(Protocol):
+    """What an engine may be besides: one that says how long each stage of its work took."""
+
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """Seconds by stage since the engine was loaded. The names are short English words."""
+        ...
 
 
 class Engine(Protocol):

@@ -176,6 +176,7 @@ def crew(session: Session, at: datetime) -> Iterator[Metric]:
     for name, says, fact, unit in BY_WORKER:
         of_each = [((worker.name,), in_unit(worker, fact, unit)) for worker in everyone]
         yield gauge(f"worker_{name}", says, ("worker",), of_each)
+    yield stages(everyone)
     says = "Seconds of audio a second, moving average over accepted takes."
     yield gauge("worker_realtime_ratio", says, ("worker",), [((w.name,), w.speed) for w in everyone])
     says = "Seconds of audio a second, as measured when the worker joined."
@@ -196,6 +197,15 @@ def crew(session: Session, at: datetime) -> Iterator[Metric]:
     yield gauge(
         "worker_info", "What the worker is.", ("worker", "class", "engine", "version", "protocol"), kinds
     )
+
+
+def stages(everyone: Iterable[Worker]) -> Metric:
+    says = "Seconds that a worker's engine spent on a stage of its work since it was loaded."
+    family = CounterMetricFamily(f"{PREFIX}worker_stage_seconds", says, labels=("worker", "stage"))
+    for worker in everyone:
+        for stage, seconds in roster.stages(worker.facts).items():
+            family.add_metric([worker.name[:LONGEST_LABEL], stage], seconds)
+    return family
 
 
 def in_unit(worker: Worker, fact: str, unit: int) -> float | None:

@@ -47,6 +47,7 @@ NUMBERS = (
 )
 WORDS = ("step", "host", "gpu", "trouble")
 LONGEST_WORD = 200  # characters of what a worker says of itself
+MOST_STAGES, LONGEST_STAGE = 12, 40
 LARGEST_NUMBER = 1e9
 
 
@@ -192,11 +193,29 @@ def wakes(worker: Worker, word: str, at: datetime) -> datetime | None:
 
 
 def facts(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a worker says of itself, as far as it can be true: numbers or None, texts, the voices it holds."""
+    """What a worker says of itself, as far as it can be true: numbers or None, texts, the voices it holds,
+    seconds by stage of its engine.
+    """
     numbers = {name: number(said.get(name)) for name in NUMBERS}
     texts = {name: words(said.get(name)) for name in WORDS}
     voices = said.get("voices")
-    return {**numbers, **texts, "voices": len(voices) if isinstance(voices, list) else number(voices)}
+    held = len(voices) if isinstance(voices, list) else number(voices)
+    return {**numbers, **texts, "voices": held, "stages": stages(said)}
+
+
+def stages(said: Mapping[str, Any]) -> dict[str, float]:
+    """Seconds by stage of the engine's work since it was loaded.
+
+    >>> stages({"stages": {"mel": 2, "wave": -1, "x" * 99: 1}}), stages({"stages": [7]})
+    ({'mel': 2.0}, {})
+    """
+    told = said.get("stages")
+    found = {
+        stage: seconds
+        for stage, value in (told.items() if isinstance(told, dict) else ())
+        if len(stage) <= LONGEST_STAGE and (seconds := number(value)) is not None
+    }
+    return dict(list(found.items())[:MOST_STAGES])
 
 
 def number(value: object) -> float | None:

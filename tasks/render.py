@@ -12,6 +12,7 @@ from typing import Any
 
 from celery.signals import worker_process_init, worker_process_shutdown, worker_ready, worker_shutting_down
 
+from farm.engine import Staged
 from farm.errors import FarmError
 from farm.protocol import direct_queue
 from farm.settings import settings, show_only
@@ -76,8 +77,12 @@ class Child:
         except FarmError as e:
             log.error("the engine cannot be loaded: %s", e)
             self.trouble = str(e)
-        self.tell()
-        flags.engine.value = Engine.LOADED if self.speaker else Engine.BROKEN
+        except Exception as e:  # as CUDA's, when the card is too small: Celery logs it and goes on
+            self.trouble = f"The engine cannot be loaded: {type(e).__name__}: {e}"[:1000]
+            raise
+        finally:
+            self.tell()
+            flags.engine.value = Engine.LOADED if self.speaker else Engine.BROKEN
 
     def speak(self, job_id: int, token: str) -> None:
         if self.speaker is None:
@@ -141,8 +146,16 @@ class Child:
             "voices": len(self.speaker.voices) if self.speaker else 0,
             "doing": self.speaker and self.speaker.doing,
             "speed_now": speed and round(speed, 2),
+            "stages": self.speaker and stages(self.speaker.engine),
             "spooled_mib": round(self.delivery.size / MIB, 1),
         }
+
+
+def stages(engine: object) -> dict[str, float] | None:
+    """Seconds by stage since the engine was loaded, where it says so."""
+    if not isinstance(engine, Staged):
+        return None
+    return {stage: round(seconds, 1) for stage, seconds in engine.spent.items()}
 
 
 def read_told() -> dict[str, Any]:

@@ -27,6 +27,7 @@ RTX_3060 = {"gpu": "NVIDIA GeForce RTX 3060", "vram_total_mib": 12288}
 RTX_4090 = {"gpu": "NVIDIA GeForce RTX 4090", "vram_total_mib": 24564}
 H200 = {"gpu": "NVIDIA H200", "vram_total_mib": 143771}
 AT_WORK = {"utilisation": 0.97, "celsius": 71, "watts": 164, "voices": ["narrator", "dialogue"]}
+STAGES = {"codes": 410.0, "latents": 40.0, "mel": 390.0, "wave": 160.0}
 
 
 def worker(
@@ -50,6 +51,7 @@ def everyone(session: Session) -> dict[str, int]:
     busy_3060 = {**RTX_3060, **AT_WORK, "vram_used_mib": 5700, "speed_now": 5.6}
     busy_4090 = {**RTX_4090, **AT_WORK, "vram_used_mib": 9800, "celsius": 64, "watts": 380, "speed_now": 26.4}
     fast = {**H200, **AT_WORK, "vram_used_mib": 61_000, "celsius": 48, "watts": 610, "speed_now": 58.8}
+    fast["stages"] = STAGES
     idle = {**RTX_3060, "vram_used_mib": 5100, "utilisation": 0.0, "celsius": 38, "watts": 14}
     rows: list[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = [
         ("attic-3060-1", "busy", "12g", busy_3060, {"speed": 5.6, "benchmark": 5.9, "tags": TAGS}),

@@ -133,6 +133,7 @@ def test_a_worker_is_told_with_its_card_speed_and_the_age_of_its_beat(begin: Beg
         "celsius": 71,
         "watts": 168.5,
         "speed_now": 5.5,
+        "stages": {"codes": 41.5, "mel": "long"},
     }
     with begin() as session:
         made = builders.worker(session, "gaming-pc", "12g", speed=5.7)
@@ -147,6 +148,8 @@ def test_a_worker_is_told_with_its_card_speed_and_the_age_of_its_beat(begin: Beg
     assert value(begin, "worker_realtime_ratio", **name) == 5.7
     assert value(begin, "worker_realtime_now_ratio", **name) == 5.5
     assert value(begin, "worker_benchmark_realtime_ratio", **name) == 6
+    assert value(begin, "worker_stage_seconds_total", stage="codes", **name) == 41.5
+    assert value(begin, "worker_stage_seconds_total", stage="mel", **name) is None
     age = value(begin, "worker_beat_age_seconds", **name)
     assert age is not None
     assert 10 <= age < 60

@@ -60,6 +60,12 @@ class Facts(Strict):
     rss_mib = real(**MAYBE)
     spooled_mib = real(metadata={"description": "Spoken audio that waits for the store"}, **MAYBE)
     voices = real(metadata={"description": "How many it holds"}, **MAYBE)
+    stages = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(),
+        metadata={"description": "Seconds by stage of its engine's work, since that was loaded"},
+        **YES,
+    )
 
 
 class Doing(Strict):

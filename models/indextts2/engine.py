@@ -80,6 +80,10 @@ class IndexTTS2:
         self._room = Room(place, kept / "rows.json", rows)
         self.pipeline = Pipeline(checkpoint, place)
 
+    @property
+    def spent(self) -> Mapping[str, float]:
+        return self.pipeline.spent
+
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
         """Of {"recording": sha256, "path": file}. Raises Rejected: it is none, or nobody speaks in it."""
         path = voice.get("path")

@@ -39,6 +39,7 @@ def test_each_worker_has_a_card_with_its_word_speed_and_place(script: FlaskClien
     assert re.findall(r'data-item="w\d+" data-word="(\w+)"', page)[:3] == ["error", "held", "waiting"]
     for said in ("5.6×", "measured 5.9×", "5.6 of 12 GB", "71 °C", "164 W", "studio", "192.168.1.", "红楼梦"):
         assert said in page, said
+    assert "Its time: language model 41 % · mel 39 % · vocoder 16 % · latents 4 %" in page
     assert "13 workers" in page
     assert "5 working" in page
     assert "3 need you" in page
