@@ -41,15 +41,40 @@ def registered(home: Path, engine: str) -> list[Checkpoint]:
     return sorted(found, key=lambda each: (each.added, each.name), reverse=True)
 
 
-def default(home: Path, engine: str) -> Checkpoint:
-    """The one that is spoken with. Raises NotFound: there is none, and the commands to get one."""
+def default(home: Path, engine: str, farm: str = "farm") -> Checkpoint:
+    """The one that is spoken with. Raises NotFound: there is none, and the commands to get one.
+
+    `farm` is how people call the farm's command line on this machine.
+    """
     for each in registered(home, engine):
         if each.is_default:
             return each
     raise NotFound(
-        "This machine has no checkpoint of {engine}. Download one, then run `farm models add {engine} DIR`.",
+        "This machine has no checkpoint of {engine}. Download one, then run "
+        "`{farm} models add {engine} DIR`.",
         engine=engine,
+        farm=farm,
     )
+
+
+def suited(home: Path, engine: str, precision: str, farm: str = "farm") -> Checkpoint:
+    """The one that is spoken with, if it was converted to `precision`.
+
+    Raises NotFound: there is none; Rejected: it is not in this precision, or cannot be read.
+    """
+    found = default(home, engine, farm)
+    if precision not in found.precisions:
+        raise Rejected(
+            "The checkpoint {name} of {engine} is here in {known}, and this worker computes in {precision}. "
+            "Run `{farm} models add {engine} {source} --precision {precision}`.",
+            name=found.name,
+            engine=engine,
+            known=", ".join(found.precisions),
+            precision=precision,
+            source=found.source,
+            farm=farm,
+        )
+    return found
 
 
 def use(home: Path, engine: str, name: str) -> Checkpoint:

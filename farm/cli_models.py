@@ -19,9 +19,9 @@ from farm import checkpoints
 from farm.cards import cards
 from farm.checkpoints import Checkpoint
 from farm.console import as_json
+from farm.doctor import NEEDED
 from farm.errors import Rejected
 from farm.gpu import CLASSES, CPU, class_of
-from farm.machine_doctor import NEEDED
 from farm.messages import Message
 from farm.readiness import last_line
 from farm.settings import inherited_environment, settings

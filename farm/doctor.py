@@ -10,15 +10,23 @@ from importlib.util import find_spec
 import redis
 from sqlalchemy import text
 
-from farm import embedded_postgres, embedded_redis, schema, workers
+from farm import checkpoints, embedded_postgres, embedded_redis, schema, workers
 from farm.addresses import is_loopback
 from farm.db import beginner
+from farm.engine import WITH_CHECKPOINT, precision
 from farm.errors import FarmError, ServiceDown
+from farm.gpu import CLASSES
+from farm.machine import command
 from farm.service_user import service_user
 from farm.settings import Settings
 from farm.storage.opening import store_of
 
 LEAST_DISK_GB = 5
+NEEDED = {
+    "preview": ("preview", ("espeakng_loader",)),
+    "indextts2": ("gpu", ("torch", "transformers", "safetensors", "sentencepiece")),
+}
+"""Engine: the extra of the farm's wheel that brings what it needs, and what that is."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +138,33 @@ def workers_awake(config: Settings) -> Finding:
 
 
 def engine(config: Settings) -> Finding:
-    if not config.engine.startswith("preview"):
-        return Finding("engine", True, config.engine)
-    if find_spec("espeakng_loader") is None:
-        return Finding("engine", False, "espeak-ng is missing", "Run `pip install espeakng-loader`.")
-    return Finding("engine", True, "preview: espeak-ng")
+    return libraries(config.engine, "Install the farm with its extra {extra}.")
+
+
+def libraries(engine: str, remedy: str) -> Finding:
+    """Of an engine, which may carry options; `remedy` has a place for the {extra} that brings them."""
+    name = engine.partition(":")[0]
+    extra, modules = NEEDED.get(name, ("", ()))
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        return Finding("engine", False, f"{name} needs {', '.join(missing)}", remedy.format(extra=extra))
+    return Finding("engine", True, engine)
+
+
+def weights(config: Settings) -> Finding:
+    """Whether a worker with these settings has its engine's checkpoint, in its class's precision.
+
+    Raises NotFound, Rejected, with the command that brings it.
+    """
+    name, _, options = config.engine.partition(":")
+    said = dict(option.partition("=")[::2] for option in options.split(","))
+    if name not in WITH_CHECKPOINT:
+        return Finding("weights", True, "come with the engine")
+    if "directory" in said:
+        return Finding("weights", True, f"{said['directory']}, as the engine's options say")
+    wanted = said.get("precision") or precision(name, CLASSES[config.worker_class].dtype)
+    found = checkpoints.suited(config.home, name, wanted, command(config.home))
+    return Finding("weights", True, f"{found.name}, version {found.version}, in {wanted}")
 
 
 CHECKS: dict[str, Check] = {
@@ -146,5 +176,6 @@ CHECKS: dict[str, Check] = {
     "broker": broker,
     "store": store,
     "engine": engine,
+    "weights": weights,
     "workers": workers_awake,
 }

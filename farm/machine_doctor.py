@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,25 +28,24 @@ from farm.supervisor import holder
 
 SKEW_S = 60.0
 FREE = 0.75  # of what its class promises; a desktop takes some
-NEEDED = {
-    "preview": ("preview", ("espeakng_loader",)),
-    "indextts2": ("gpu", ("torch", "transformers", "safetensors", "sentencepiece")),
-}
-"""Engine: the extra of the farm's wheel that brings what it needs, and what that is."""
-
 ADMITTED_S = (1, 2, 4, 8)  # the farm may need a few seconds to make a worker known to the broker
 
 
 def examine(papers: Papers, config: Settings) -> Iterator[Finding]:
     """Every check of one worker, as it depends on them; beyond the farm only when that is there."""
-    for part, check in CHECKS.items():
-        try:
-            finding = check(papers, config)
-        except FarmError as e:
-            finding = Finding(part, False, str(e))
+    for part in CHECKS:
+        finding = look(part, papers, config)
         yield finding
         if part == "farm" and not finding.well:
             return
+
+
+def look(part: str, papers: Papers, config: Settings) -> Finding:
+    """One of the checks."""
+    try:
+        return CHECKS[part](papers, config)
+    except FarmError as e:
+        return Finding(part, False, str(e))
 
 
 def python(papers: Papers, config: Settings) -> Finding:
@@ -83,13 +81,12 @@ def card(papers: Papers, config: Settings) -> Finding:
 
 
 def engine(papers: Papers, config: Settings) -> Finding:
-    name = papers.engine.partition(":")[0]
-    extra, modules = NEEDED.get(name, ("", ()))
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        remedy = f"Join again, or install the farm's wheel with its extra {extra}."
-        return Finding("engine", False, f"{name} needs {', '.join(missing)}", remedy)
-    return Finding("engine", True, papers.engine)
+    return doctor.libraries(papers.engine, "Join again, or install the farm's wheel with its extra {extra}.")
+
+
+def weights(papers: Papers, config: Settings) -> Finding:
+    """Raises NotFound, Rejected, with the command that brings them."""
+    return doctor.weights(papers.settings(config))
 
 
 def farm(papers: Papers, config: Settings) -> Finding:
@@ -202,6 +199,7 @@ CHECKS: dict[str, Check] = {
     "disk": disk,
     "card": card,
     "engine": engine,
+    "weights": weights,
     "farm": farm,
     "clock": clock,
     "store": store,

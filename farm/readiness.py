@@ -21,6 +21,8 @@ from farm.settings import Settings
 WITH_CARD_S, WITHOUT_S = 60, 5
 """For how long an engine is measured; without a card there is no memory to explore."""
 
+WAITING = "waiting for a checkpoint"
+
 Tell = Callable[[str], None]
 
 
@@ -34,9 +36,14 @@ class Candidate:
         self.farm = ApiClient(papers.api_url, papers.secret, papers.tls_ca)
 
     def prepare(self, *, careless: bool) -> None:
-        """Look at everything and measure. Raises Rejected when something is wrong, unless `careless`."""
+        """Look at everything and measure. Raises Rejected when something is wrong, unless `careless`.
+
+        Where nothing but the engine's weights is missing, it waits until a person has added them.
+        """
         bad = [finding.part for finding in self._examine() if not finding.well]
-        if bad and not careless:
+        if bad == ["weights"] and not careless:
+            self._await_weights()
+        elif bad and not careless:
             raise Rejected(
                 "{name} has joined, but cannot work yet ({parts}). Mend that, look again with "
                 "`{farm} doctor --worker`, then start it with `{farm} work`.",
@@ -55,6 +62,13 @@ class Candidate:
         for finding in machine_doctor.examine(self.papers, self.config):
             self.tell(f"  {finding}")
             yield finding
+
+    def _await_weights(self) -> None:
+        self.say(WAITING)
+        while not machine_doctor.look("weights", self.papers, self.config).well:
+            time.sleep(self.config.beat_s)
+            with suppress(Transient):
+                self.beat(WAITING)
 
     def _measure(self) -> None:
         self.say(f"loading {self.papers.engine}")

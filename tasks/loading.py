@@ -4,6 +4,7 @@ import models
 from farm import checkpoints
 from farm.engine import WITH_CHECKPOINT, Engine, precision
 from farm.gpu import CLASSES
+from farm.machine import command
 from farm.settings import Settings
 
 
@@ -16,12 +17,13 @@ def load(engine: str, config: Settings, **rather: object) -> Engine:
     name, _, options = engine.partition(":")
     if name not in WITH_CHECKPOINT:
         return models.load(engine)
-    said = {option.partition("=")[0] for option in options.split(",")}
+    said = dict(option.partition("=")[::2] for option in options.split(","))
+    wanted = said.get("precision") or precision(name, CLASSES[config.worker_class].dtype)
     own: dict[str, object] = {
-        "precision": precision(name, CLASSES[config.worker_class].dtype),
+        "precision": wanted,
         "cache": str(config.home / "engine" / name),
         **rather,
     }
     if "directory" not in said:
-        own["directory"] = str(checkpoints.default(config.home, name).path)
+        own["directory"] = str(checkpoints.suited(config.home, name, wanted, command(config.home)).path)
     return models.load(engine, **{option: value for option, value in own.items() if option not in said})

@@ -1,6 +1,7 @@
 """The doctor of a joined machine, at a real worker API, store and broker: what is wrong, and the remedy."""
 
 import asyncio
+import json
 import os
 import ssl
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 import redis
 from builders import worker
 
-from farm import machine_doctor, protocol, tls, workers
+from farm import checkpoints, machine_doctor, protocol, tls, workers
 from farm.db import Begin
 from farm.doctor import Finding
 from farm.embedded import Servers
@@ -175,6 +176,37 @@ def test_an_engine_whose_libraries_are_missing_names_them(papers: Papers, config
     if find_spec("torch") is None:
         assert not missing.well
         assert "torch" in missing.seen
+
+
+def test_an_engine_without_its_checkpoint_says_how_to_add_one(papers: Papers, config: Settings) -> None:
+    speaks = replace(papers, engine="indextts2:rows=4")
+    missing = machine_doctor.look("weights", speaks, config)
+    assert not missing.well
+    assert "`farm models add indextts2 DIR`" in missing.seen
+    registered(config.home, "fp32")
+    assert machine_doctor.look("weights", speaks, config).seen == "abc, version 2.0, in fp32"
+    assert machine_doctor.look("weights", replace(speaks, engine="preview"), config).well
+
+
+def test_a_checkpoint_in_another_precision_than_the_cards_says_how_to_convert_it(
+    papers: Papers, config: Settings
+) -> None:
+    registered(config.home, "fp32")
+    (config.home / "farm").touch()  # as the joining script leaves it
+    half = machine_doctor.look("weights", replace(papers, engine="indextts2", gpu_class="12g"), config)
+    assert not half.well
+    assert "is here in fp32, and this worker computes in fp16" in half.seen
+    assert f"`{config.home}/farm models add indextts2 /downloads --precision fp16`" in half.seen
+
+
+def registered(home: Path, *precisions: str) -> None:
+    """A checkpoint, as far as the farm looks at it."""
+    folder = home / "models/indextts2/abc"
+    folder.mkdir(parents=True)
+    said = {"fingerprint": "abc", "version": "2.0", "precisions": precisions, "files": {}, "added": "2026"}
+    content = json.dumps({**said, "source": "/downloads", "emotion_from_text": False})
+    (folder / "manifest.json").write_text(content)
+    checkpoints.use(home, "indextts2", "abc")
 
 
 CARD = """

@@ -288,6 +288,14 @@ def test_an_engine_that_cannot_be_loaded_is_reported(bench: Bench) -> None:
     assert "above 0" in bench.worker().facts["trouble"]
 
 
+def test_an_engine_without_its_checkpoint_is_reported_with_the_command_that_adds_it(bench: Bench) -> None:
+    process = bench.start("indextts2", state="error")
+    assert "`farm models add indextts2 DIR`" in bench.worker().facts["trouble"]
+    child = bench.child()
+    time.sleep(2)
+    assert (process.poll(), bench.child()) == (None, child)  # it waits, and does not die and come back
+
+
 def test_a_worker_whose_class_a_person_changed_hears_its_new_queue(bench: Bench) -> None:
     bench.start(QUICK)
     with bench.begin() as session:
