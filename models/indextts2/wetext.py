@@ -16,7 +16,7 @@ WETEXTPROCESSING = "1.0.4.1"
 
 def wetext() -> Normaliser:
     """The one of Windows and macOS. Raises Rejected: the package or its version is not there."""
-    _require("wetext", WETEXT)
+    require("wetext", WETEXT)
     package = import_module("wetext")
     chinese = package.Normalizer(lang="zh", operator="tn", remove_erhua=False)
     english = package.Normalizer(lang="en", operator="tn")
@@ -29,7 +29,7 @@ def wetextprocessing(cache: Path) -> Normaliser:
     What its grammars do not accept is left as it is, in either language; the reference lets Chinese like
     that go unspoken. Raises Rejected: the package or its version is not there.
     """
-    _require("WeTextProcessing", WETEXTPROCESSING)
+    require("WeTextProcessing", WETEXTPROCESSING)
     cache.mkdir(parents=True, exist_ok=True)
     chinese = import_module("tn.chinese.normalizer").Normalizer(
         cache_dir=str(cache), remove_interjections=False, remove_erhua=False
@@ -46,7 +46,7 @@ def wetextprocessing(cache: Path) -> Normaliser:
     return spoken
 
 
-def _require(package: str, wanted: str) -> None:
+def require(package: str, wanted: str) -> None:
     try:
         found = version(package)
     except PackageNotFoundError:

@@ -1,6 +1,5 @@
 import json
 import re
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from models.indextts2 import normalise as rules
 from models.indextts2 import readings
 from models.indextts2.normalise import Normaliser, Route, normalise, plain, read_glossary, route
 from models.indextts2.text import Tokenizer, parted, refusal
-from models.indextts2.wetext import WETEXT, WETEXTPROCESSING, wetext, wetextprocessing
+from models.indextts2.wetext import WETEXT, require, wetext
 from tests.indextts2 import truth
 
 CASES: list[dict[str, Any]] = json.loads(truth.path("text_frontend.json").read_text())
@@ -28,13 +27,6 @@ def recorded(package: str) -> Normaliser:
     """What the package said when it was asked what the fixtures' texts lead to."""
     answers = json.loads(truth.path("normalisers.json").read_text())[package]
     return lambda text, route: answers[route][text]
-
-
-def installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 @pytest.fixture(scope="module")
@@ -93,27 +85,15 @@ def test_the_tables_are_the_references() -> None:
     assert list(rules.SIGNS["en"].items()) == [tuple(pair) for pair in TABLES["char_rep_map"]]
 
 
-@pytest.mark.skipif(installed("wetext") != WETEXT, reason=f"wetext {WETEXT} is not installed")
 def test_wetext_says_what_the_reference_says_on_windows() -> None:
     assert [normalise(case["text"], wetext()) for case in CASES] == [case[OTHERS] for case in CASES]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    installed("WeTextProcessing") != WETEXTPROCESSING,
-    reason=f"WeTextProcessing {WETEXTPROCESSING} is not installed",
-)
-@pytest.mark.timeout(1200)  # compiling the grammars
-@pytest.mark.filterwarnings("ignore")  # other people's packages
-def test_wetextprocessing_says_what_the_reference_says_on_linux(tmp_path: Path) -> None:
-    spoken = wetextprocessing(tmp_path)
-    assert [normalise(case["text"], spoken) for case in CASES] == [case[LINUX] for case in CASES]
-
-
-@pytest.mark.skipif(installed("wetext") == WETEXT, reason=f"wetext {WETEXT} is installed")
-def test_a_normaliser_of_another_version_is_refused_with_the_command() -> None:
-    with pytest.raises(Rejected, match=r"pip install wetext==0\.1\.0"):
-        wetext()
+def test_a_normaliser_of_another_version_or_none_is_refused_with_the_command() -> None:
+    with pytest.raises(Rejected, match=rf"{WETEXT} is installed. Run `pip install wetext==0\.0\.9`"):
+        require("wetext", "0.0.9")
+    with pytest.raises(Rejected, match=r"none is installed. Run `pip install nothing-of-this-name==1`"):
+        require("nothing-of-this-name", "1")
 
 
 def test_names_terms_and_readings_are_kept_from_the_normaliser() -> None:
