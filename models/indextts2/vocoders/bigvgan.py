@@ -13,7 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from models.indextts2.config import BigVGANConfig
-from models.indextts2.vocoders.layers import ConvTranspose1d, Geometry, Heard, picture, same
+from models.indextts2.vocoders.layers import (
+    NARROWEST,
+    ConvTranspose1d,
+    Generator,
+    Geometry,
+    Heard,
+    picture,
+    same,
+    stages,
+)
 from models.indextts2.vocoders.snake import HEARD, Activation, Wave, shifted
 
 PRE = POST = 3
@@ -37,13 +46,11 @@ class Block(nn.Module):
         return x
 
 
-class BigVGAN(nn.Module):
+class BigVGAN(Generator):
     """A vocoder: mel spectrograms in natural logarithms to samples. For inference only."""
 
     def __init__(self, config: BigVGANConfig) -> None:
-        super().__init__()
-        self.sample_rate = config.sampling_rate
-        self.geometry = geometry(config)
+        super().__init__(config.sampling_rate, geometry(config))
         self.tanh = config.use_tanh_at_final
         self.conv_pre = same(config.num_mels, config.upsample_initial_channel, 2 * PRE + 1)
         self.ups = nn.ModuleList()
@@ -57,14 +64,6 @@ class BigVGAN(nn.Module):
         self.activation_post = _activation(narrow, config)
         self.conv_post = same(narrow, 1, 2 * POST + 1, bias=config.use_bias_at_final)
         self.requires_grad_(False)
-
-    @property
-    def hop(self) -> int:
-        return self.geometry.hop
-
-    @property
-    def halo(self) -> int:
-        return self.geometry.halo
 
     def forward(self, mel: Tensor) -> Tensor:
         """mel (B, M, T) -> samples (B, hop * T) in [-1, 1], in single precision"""
@@ -104,7 +103,7 @@ def geometry(config: BigVGANConfig) -> Geometry:
     heard = Heard(0, hop - 1).through(POST + HEARD)
     alive = largest = 0
     for stride, taps, wide, narrow in reversed(list(_stages(config))):
-        alive = max(alive, narrow * rate)
+        alive = max(alive, max(narrow, NARROWEST) * rate)
         largest = max(largest, narrow * max(wide * taps, narrow * max(config.resblock_kernel_sizes)))
         heard = heard.through(block).upsampled(taps, stride, (taps - stride) // 2)
         rate //= stride
@@ -118,8 +117,4 @@ def _activation(channels: int, config: BigVGANConfig) -> Activation:
 
 
 def _stages(config: BigVGANConfig) -> Iterator[tuple[int, int, int, int]]:
-    """Stride and taps of each upsampling, its channels before and after."""
-    width = config.upsample_initial_channel
-    for stride, taps in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
-        yield stride, taps, width, width // 2
-        width //= 2
+    return stages(config.upsample_rates, config.upsample_kernel_sizes, config.upsample_initial_channel)

@@ -5,12 +5,18 @@ channels-last memory, a picture one pixel high: measured on a CPU, oneDNN then c
 times the rate it has for (B, I, T), and depthwise filters at a hundred times; cuDNN wants the same.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from farm.errors import Rejected
+
+NARROWEST = 16
+"""Channels that a CPU's library makes of fewer."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,23 @@ class Geometry:
         return rows * frames * (self.held * itemsize + self.worked * 4) + 2 * self.fixed * itemsize
 
 
+class Generator(nn.Module):
+    """What every vocoder is: takes mel (B, M, T) and gives samples (B, hop * T) in single precision."""
+
+    def __init__(self, sample_rate: int, geometry: Geometry) -> None:
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.geometry = geometry
+
+    @property
+    def hop(self) -> int:
+        return self.geometry.hop
+
+    @property
+    def halo(self) -> int:
+        return self.geometry.halo
+
+
 class Conv1d(nn.Conv1d):
     """nn.Conv1d on (B, I, 1, T), with its state dict."""
 
@@ -86,6 +109,23 @@ def same(channels_in: int, channels_out: int, taps: int, dilation: int = 1, *, b
     """A convolution whose output is as long as its input, beyond which it reads zeros."""
     padding = (taps - 1) * dilation // 2
     return Conv1d(channels_in, channels_out, taps, dilation=dilation, padding=padding, bias=bias)
+
+
+def stages(rates: Sequence[int], taps: Sequence[int], width: int) -> Iterator[tuple[int, int, int, int]]:
+    """Stride and taps of each upsampling, its channels before and after: half as many.
+
+    Raises Rejected: a stage whose output would not be stride times as long as its input.
+    """
+    for stride, kernel in zip(rates, taps, strict=True):
+        if kernel < stride or (kernel - stride) % 2:
+            raise Rejected(
+                "The vocoder's config upsamples by {stride} with {taps} taps. What is known here are as many "
+                "or more, and both even or both odd.",
+                stride=stride,
+                taps=kernel,
+            )
+        yield stride, kernel, width, width // 2
+        width //= 2
 
 
 def picture(mel: Tensor, dtype: torch.dtype) -> Tensor:
