@@ -66,12 +66,31 @@ def prepare(module: nn.Module) -> None:
             layer.prepare()
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    x = x.to(weight.dtype)
-    bias = None if bias is None else bias.to(weight.dtype)
-    if weight.is_mkldnn:
+def multiplied(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x (..., I), weight (O, I) contiguous or prepared, bias (O,), all of one dtype -> (..., O)"""
+    if _is_onednns(weight):
         return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], ""))
     return F.linear(x, weight, bias)
+
+
+def added(to: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """to (N, O), x (N, I), weight (O, I) contiguous -> to + x·weightᵀ (N, O)"""
+    if _is_onednns(weight):
+        return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, to, weight, None, "add"))
+    return torch.addmm(to, x, weight.t())
+
+
+def _is_onednns(weight: Tensor) -> bool:
+    """oneDNN multiplies float32 on AMD's processors twice as fast as MKL, which torch would ask."""
+    if weight.is_mkldnn:
+        return True
+    plain = weight.device.type == "cpu" and weight.dtype == torch.float32 and weight.is_contiguous()
+    return plain and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    bias = None if bias is None else bias.to(weight.dtype)
+    return multiplied(x.to(weight.dtype), weight, bias)
 
 
 def _prepared(weight: Tensor) -> nn.Parameter:

@@ -28,6 +28,7 @@ from models.indextts2.dit import (
     time_waves,
     turned,
 )
+from models.indextts2.linear import added, multiplied
 from models.indextts2.streams import Group, Layout, Row
 
 
@@ -163,14 +164,14 @@ class PackedDiT:
         No shape depends on a value, and the device is not waited for: a CUDA graph can hold it.
         """
         x = F.pad(x.to(self.dtype), (0, 0, 0, 1))  # (G + 1, M): prompts hold zeros
-        h = self._transformer(_added(given, x[layout.noisy], self.x_in), times, layout)  # (E, D)
+        h = self._transformer(added(given, x[layout.noisy], self.x_in), times, layout)  # (E, D)
         h = _normed(h, times.norm_scale)
         x = x[layout.later_noisy]  # (E, M)
-        y = _added(_linear(h, self.entry_h, times.entry_shift), x, self.entry_x)  # (E, W)
-        out = _added(_linear(h, self.out_h, times.out_shift), x, self.out_x)
+        y = added(multiplied(h, self.entry_h, times.entry_shift), x, self.entry_x)  # (E, W)
+        out = added(multiplied(h, self.out_h, times.out_shift), x, self.out_x)
         out = self._wavenet(y, out, times.gates, layout)[layout.answers]  # (2G, W)
         out = F.layer_norm(out, out.shape[1:], times.final_scale, times.final_shift, FINAL_EPS)
-        return _linear(out, self.down, self.down_bias).float()
+        return multiplied(out, self.down, self.down_bias).float()
 
     def _transformer(self, h: Tensor, times: Times, layout: Layout) -> Tensor:
         """h (F, D) -> (E, D)"""
@@ -179,13 +180,13 @@ class PackedDiT:
         for i, block in enumerate(self.blocks):
             if block.back is not None:
                 before, early, bias = block.back
-                h = _added(_linear(h, before, bias), earlier.pop(), early)
+                h = added(multiplied(h, before, bias), earlier.pop(), early)
             look = self._last_attention if i == last else self._attention
             seen = look(_normed(h, times.attention_scale[i]), block.wqkv, times.attention_shift[i], layout)
-            h = _added(h[layout.later] if i == last else h, seen, block.wo)
+            h = added(h[layout.later] if i == last else h, seen, block.wo)
             del seen
-            wide = _linear(_normed(h, times.ffn_scale[i]), block.w13, times.ffn_shift[i])
-            h = _added(h, _swiglu(wide), block.w2)
+            wide = multiplied(_normed(h, times.ffn_scale[i]), block.w13, times.ffn_shift[i])
+            h = added(h, _swiglu(wide), block.w2)
             del wide
             if i < half:
                 earlier.append(h)
@@ -194,15 +195,15 @@ class PackedDiT:
     def _attention(self, h: Tensor, wqkv: Tensor, shift: Tensor, layout: Layout) -> Tensor:
         """h (F, D) -> (F, D)"""
         heads = self.dit.config.num_heads
-        qkv = torch.unflatten(_linear(h, wqkv, shift), 1, (3 * heads, -1))  # (F, 3H, D/H)
+        qkv = torch.unflatten(multiplied(h, wqkv, shift), 1, (3 * heads, -1))  # (F, 3H, D/H)
         q, k = turned(qkv[:, : 2 * heads], layout.turns).chunk(2, 1)
         return _attended(q, k, qkv[:, 2 * heads :], layout.groups)
 
     def _last_attention(self, h: Tensor, wqkv: Tensor, shift: Tensor, layout: Layout) -> Tensor:
         """h (F, D) -> (E, D)"""
         heads, width = self.dit.config.num_heads, h.shape[1]
-        q = torch.unflatten(_linear(h[layout.later], wqkv[:width], shift[:width]), 1, (heads, -1))
-        kv = torch.unflatten(_linear(h, wqkv[width:], shift[width:]), 1, (2 * heads, -1))  # (F, 2H, D/H)
+        q = torch.unflatten(multiplied(h[layout.later], wqkv[:width], shift[:width]), 1, (heads, -1))
+        kv = torch.unflatten(multiplied(h, wqkv[width:], shift[width:]), 1, (2 * heads, -1))  # (F, 2H, D/H)
         k, v = kv.chunk(2, 1)
         return _attended(turned(q, layout.later_turns), turned(k, layout.turns), v, layout.later_groups)
 
@@ -213,9 +214,9 @@ class PackedDiT:
             image = F.conv2d(image, conv, gates[i], padding=(0, self.dit.wavenet.margin))
             a, b = image.permute(0, 2, 3, 1).reshape(len(y), -1).chunk(2, 1)  # (E, W)
             mixed = a.tanh().mul_(b.sigmoid())
-            out = _added(out, mixed, skip)
+            out = added(out, mixed, skip)
             if i < len(self.residuals):
-                y = _added(y, mixed, self.residuals[i])
+                y = added(y, mixed, self.residuals[i])
                 y[layout.margins] = y[layout.mirrors]
         return out
 
@@ -264,24 +265,3 @@ def _attended(q: Tensor, k: Tensor, v: Tensor, groups: Sequence[Group]) -> Tenso
         part = F.scaled_dot_product_attention(one, two, three)
         seen.append(part.transpose(1, 2).flatten(2).flatten(0, 1))
     return torch.cat(seen) if len(seen) > 1 else seen[0]
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x (N, I), weight (O, I) contiguous, bias (O,) -> (N, O)"""
-    if _onednn(weight):
-        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], ""))
-    return F.linear(x, weight, bias)
-
-
-def _added(to: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """to (N, O), x (N, I), weight (O, I) contiguous -> to + x·weightᵀ (N, O)"""
-    if _onednn(weight):
-        return cast(Tensor, torch.ops.mkldnn._linear_pointwise.binary(x, to, weight, None, "add"))
-    return torch.addmm(to, x, weight.t())
-
-
-def _onednn(weight: Tensor) -> bool:
-    """oneDNN multiplies float32 on AMD's processors twice as fast as MKL, which torch would ask."""
-    if weight.device.type != "cpu" or weight.dtype != torch.float32:
-        return False
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
