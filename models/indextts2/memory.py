@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from models.indextts2.cache import cache_bytes
-from models.indextts2.cfm import BUDGET
+from models.indextts2.cfm import BUDGET, activation_bytes
 from models.indextts2.config import Config
 from models.indextts2.regulator import FRAMES_PER_CODE
 from models.indextts2.vocoders.layers import Geometry
@@ -25,8 +25,6 @@ READ = 12
 """Widths D alive for each position as the language model reads: its input, q|k|v, four times D within."""
 REGULATED = 8
 """Widths C alive for each frame, in float32, from the regulator to the flow matching."""
-WALKED = 24
-"""Widths alive for each frame of both branches in a step of the flow matching."""
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ def need(config: Config, vocoder: Geometry, dtype: torch.dtype, prefix: int, cod
         frames * REGULATED * config.dit.content_dim * 4,
     )
     fixed = max(
-        BUDGET * WALKED * config.dit.hidden_dim * dtype.itemsize,
+        activation_bytes(config.dit, max(BUDGET, 2 * frames), dtype.itemsize),
         vocoder.bytes(1, chunk + 2 * vocoder.halo, dtype.itemsize),
     )
     return Need(fixed, rows)

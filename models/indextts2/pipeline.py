@@ -142,7 +142,8 @@ class Pipeline:
 
     def _sampler(self, schedule: Schedule) -> Sampler:
         if schedule not in self._samplers:
-            self._samplers[schedule] = Sampler(self._dit, schedule)
+            arranged = next((known.net for known in self._samplers.values()), self._dit)
+            self._samplers[schedule] = Sampler(arranged, schedule)
         return self._samplers[schedule]
 
     def _vectors_of_codes(self) -> Tensor:
