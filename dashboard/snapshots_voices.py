@@ -11,6 +11,7 @@ from farm import recordings, uses
 from farm.audio import quality
 from farm.casting import key_of
 from farm.messages import Message
+from farm.samples import Sample
 from farm.tables import Recording
 from farm.uses import Use
 from farm.voices import PRESETS, PresetVoice
@@ -63,6 +64,11 @@ def recording(row: Recording, where: Sequence[Use]) -> Snapshot:
         "used_by": [used(use) for use in where],
         "removed_at": moment(row.removed_at),
     }
+
+
+def sample(found: Sample) -> Snapshot:
+    told = {"text": found.text, "engine": found.engine, "state": found.state, "why": message(found.why)}
+    return {**told, "seconds": found.chapter.seconds}
 
 
 def used(use: Use) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command line of voices: recordings added, looked at, prepared, agreed to, named and removed."""
 
 import json
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,19 +10,20 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from farm import recordings, uses, voices
+from farm import recordings, samples, uses, voices
 from farm.audio.cleaning import Preparation
 from farm.audio.quality import Quality, grade
 from farm.casting import key_of
 from farm.cli_roster import printable
 from farm.console import acting, acting_apart, as_json, connected, who
 from farm.db import Begin, beginner
-from farm.errors import NotFound
+from farm.errors import NotFound, Rejected
 from farm.settings import Settings, settings
 from farm.storage.opening import store_of
 from farm.tables import Recording
 from farm.uses import Use
 
+POLL_S = 0.25
 of_voice = click.argument("name")
 right = click.option("--i-have-the-right", "agreed", is_flag=True, help=f"“{recordings.CONSENT}”")
 undo = click.option("--undo", is_flag=True, help="Go back to what it was.")
@@ -142,6 +144,32 @@ def agree(name: str, agreed: bool, json_: bool) -> None:
         row = recordings.named(session, name)
         recordings.agree(session, row.id, by=who(), sentence=str(recordings.CONSENT))
     tell(beginner(config.database_url), row.id, json_)
+
+
+@voices_of_farm.command()
+@of_voice
+@click.argument("text")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="The M4A to write.")
+@click.option("--engine", default="", help="What it is spoken with. Default: one that a worker here has.")
+@as_json
+def say(name: str, text: str, out: Path, engine: str, json_: bool) -> None:
+    """Have TEXT spoken with it, before everything else."""
+    config = connected(settings())
+    begin = beginner(config.database_url)
+    with acting(config, "voices.try_out", name, text=text) as session:
+        row = recordings.named(session, name)
+        sample = samples.ask(session, row.id, text, engine)
+    while sample.state == samples.WAITING:
+        time.sleep(POLL_S)
+        with begin() as session:
+            sample = samples.latest(session, row.id)
+    if sample.state == samples.FAILED:
+        raise Rejected("{reason}", reason=str(sample.why or "?"))
+    store_of(config).fetch(sample.audio, out.absolute())
+    told = {"file": str(out), "seconds": sample.chapter.seconds, "engine": sample.engine}
+    click.echo(
+        json.dumps(told) if json_ else f"{out}  ({sample.chapter.seconds or 0:.1f} s, {sample.engine})"
+    )
 
 
 @voices_of_farm.command()

@@ -28,8 +28,10 @@ from farm.tables import (
     Source,
     Worker,
 )
+from farm.uses import SAMPLE
 
 KINDS = ("book", "course")
+"""What people make; beside them there are samples (farm.samples), in no list, with nothing to publish."""
 MOST_EVENTS = 200
 NARRATED_BY = "AI voice (Voicefarm)"
 """Until a person says otherwise: listeners are told that no human reads."""
@@ -181,6 +183,9 @@ def publish_if_done(session: Session, project_id: int) -> None:
     if project.state == ProjectState.RUNNING and not session.scalar(
         select(Chapter.id).where(unfinished).limit(1)
     ):
+        if project.kind == SAMPLE:
+            move(session, project, ProjectState.RUNNING, ProjectState.FINISHED)
+            return
         whole = and_(Job.project_id == project_id, Job.kind == JobKind.PUBLISH, Job.chapter_id.is_(None))
         if not session.scalar(select(Job.id).where(whole, Job.state.in_(jobs.OPEN)).limit(1)):
             jobs.write(session, JobKind.PUBLISH, project_id)
@@ -277,10 +282,12 @@ def history(session: Session, project_id: int) -> list[Event]:
 
 def counts(session: Session) -> dict[str, int]:
     """How many projects are in each state."""
-    return dict(session.execute(select(Project.state, func.count()).group_by(Project.state)).all())
+    known = select(Project.state, func.count()).where(Project.kind.in_(KINDS))
+    return dict(session.execute(known.group_by(Project.state)).all())
 
 
 def listed(session: Session) -> list[Project]:
     """Every project, the newest first, without what was read of its file."""
     heavy = (defer(Project.reading), defer(Project.lexicon))
-    return list(session.scalars(select(Project).options(*heavy).order_by(Project.id.desc())))
+    known = select(Project).options(*heavy).where(Project.kind.in_(KINDS))
+    return list(session.scalars(known.order_by(Project.id.desc())))

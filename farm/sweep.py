@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from farm import joining, recordings, takes, uses
+from farm import joining, recordings, samples, takes, uses
 from farm.db import Begin, now
 from farm.importing import COVERS
 from farm.mastering import CHAPTERS
@@ -26,6 +26,7 @@ def sweep_orphans(begin: Begin, store: Store, after_s: float) -> None:
     """Delete orphans older than `after_s` (an object is written before the row that points to it)."""
     with begin() as session:
         older_than = session.scalars(select(now)).one() - timedelta(seconds=after_s)
+        samples.forget(session, older_than)
         takes.forget_unused(session, older_than)
         recordings.forget_removed(session, older_than)
     for folder, wanted in WANTED.items():

@@ -12,6 +12,8 @@ from farm.tables import Project, ProjectState, Recording, Segment
 
 ORIGINALS, VOICES = "recordings", "voices"
 """Folders of the store."""
+SAMPLE = "sample"
+"""The kind of projects that try a voice (farm.samples): that is no use of it."""
 OVER = (ProjectState.FINISHED, ProjectState.CANCELLED)
 
 
@@ -41,7 +43,7 @@ def of_recordings(session: Session) -> dict[int, list[Use]]:
     found: dict[int, list[Use]] = {}
     columns = select(Project.id, Project.title, Project.state, Project.cast, Project.directions)
     alone = of_segments(session)
-    mentioned = columns.where(cast_with_recordings() | Project.id.in_(alone))
+    mentioned = columns.where(Project.kind != SAMPLE, cast_with_recordings() | Project.id.in_(alone))
     for project_id, title, state, roles, directions in session.execute(mentioned.order_by(Project.id)):
         mine: dict[int, set[str]] = {}
         for role, sound in [*casting.sounds_of(roles, directions), *alone.get(project_id, [])]:

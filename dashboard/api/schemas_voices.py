@@ -15,10 +15,12 @@ from dashboard.api.schemas import (
     state,
     string,
 )
-from dashboard.fields import Strict, text
+from dashboard.fields import Strict
+from dashboard.fields import text as words
 from dashboard.snapshots_voices import KINDS
 from farm.audio.quality import Grade
 from farm.recordings import LONGEST_NAME
+from farm.samples import LONGEST, STATES
 from farm.tables import ProjectState
 
 
@@ -77,6 +79,19 @@ class Recording(Strict):
     removed_at = moment(**MAYBE)
 
 
+class Sample(Strict):
+    text = string()
+    engine = string()
+    state = string(validate=validate.OneOf(STATES))
+    why = nested(Sentence, allow_none=True, metadata={"description": "It waits, or failed"})
+    seconds = real(metadata={"description": "Once it is done"}, **MAYBE)
+
+
+class NewSample(Strict):
+    text = words(LONGEST, 1, required=True)
+    engine = words(100, 1, load_default="", metadata={"description": "Default: one that a worker here has"})
+
+
 class Voice(Strict):
     name = string(metadata={"description": "What a project's cast names it by"})
     title = string()
@@ -90,14 +105,14 @@ def yes(value: bool) -> None:
 
 
 class NewRecording(Strict):
-    name = text(LONGEST_NAME, load_default="")
+    name = words(LONGEST_NAME, load_default="")
     trim = fields.Boolean(load_default=False)
     denoise = fields.Boolean(load_default=False)
     consent = fields.Boolean(load_default=False)
 
 
 class RecordingChanges(Strict):
-    name = text(LONGEST_NAME, 1, required=True)
+    name = words(LONGEST_NAME, 1, required=True)
 
 
 class Prepare(Strict):

@@ -14,16 +14,18 @@ from dashboard.api.schemas import Hearing, Saving
 from dashboard.api.schemas_voices import (
     Agreement,
     NewRecording,
+    NewSample,
     Prepare,
     Recording,
     RecordingChanges,
+    Sample,
     Voice,
 )
 from dashboard.auth import limiter
 from dashboard.belongings import belongings
 from dashboard.languages import say
 from dashboard.media import send_object
-from farm import recordings
+from farm import recordings, samples
 from farm.audio.cleaning import Preparation
 from farm.errors import Rejected
 from farm.uses import object_of
@@ -160,3 +162,35 @@ def original(asked: dict[str, Any], voice_id: int) -> Response:
     with belongings().begin() as session:
         row = recordings.find(session, voice_id)
     return send_object(belongings().store, row.object, row.filename if asked["download"] else None)
+
+
+@bp.post("/<int:voice_id>/sample")
+@bp.arguments(NewSample)
+@bp.response(202, Sample)
+@bp.alt_response(409, description="No worker speaks with recordings")
+@bp.alt_response(422, description="Nobody has agreed yet")
+def try_out(asked: dict[str, str], voice_id: int) -> ResponseReturnValue:
+    """Have a sentence spoken with it, before everything else; ask for it until it is done"""
+    with belongings().begin() as session:
+        return jsonify(snapshots.sample(samples.ask(session, voice_id, **asked))), 202
+
+
+@bp.get("/<int:voice_id>/sample")
+@bp.response(200, Sample)
+@bp.alt_response(404, description="None was asked for lately")
+def sample(voice_id: int) -> Response:
+    """The sentence that was asked for last, and how far it is"""
+    with belongings().begin() as session:
+        return jsonify(snapshots.sample(samples.latest(session, voice_id)))
+
+
+@bp.get("/<int:voice_id>/sample/audio")
+@bp.response(200, BYTES, content_type="audio/mp4")
+@bp.alt_response(206, schema=BYTES, content_type="audio/mp4", description="The range that was asked for")
+@bp.alt_response(404, description="It is not done yet")
+@bp.alt_response(416, description="The file is shorter")
+def sample_audio(voice_id: int) -> Response:
+    """The sentence that was asked for last, as it is heard in a book"""
+    with belongings().begin() as session:
+        made = samples.latest(session, voice_id).audio
+    return send_object(belongings().store, made, lasts=False)

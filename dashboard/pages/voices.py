@@ -13,7 +13,8 @@ from farm import recordings
 from farm.audio import received
 from farm.audio.cleaning import LONGEST_S
 from farm.errors import FarmError
-from farm.voices import PRESETS, TO_RECORD
+from farm.samples import LONGEST
+from farm.voices import PRESETS, SAMPLES, TO_RECORD
 
 bp = Blueprint("voices", __name__)
 
@@ -63,5 +64,7 @@ def page(**also: object) -> str:
         limit_mb=recordings.LARGEST // 2**20,
         longest_s=round(LONGEST_S),
         to_record=TO_RECORD[language()],
+        sample=SAMPLES[language()],
+        longest_sample=LONGEST,
         **also,
     )

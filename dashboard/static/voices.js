@@ -1,10 +1,12 @@
 // The voices page: toggles and consent of each card, a file on its way in.
 import { call } from "./api.js";
 import { fill, number } from "./numbers.js";
+import { play } from "./player.js";
 import { refresh } from "./refresh.js";
 import { waveforms } from "./waveform.js";
 import "./recorder.js";
 
+const ASK_MS = 700;
 const MB = 1024 * 1024;
 const list = document.querySelector("ul.voices");
 const form = document.getElementById("voice");
@@ -29,6 +31,23 @@ async function agree(box) {
   box.checked = box.disabled = false;
 }
 
+/** Have a sentence spoken, say what it waits for, and play it. */
+async function speak(asked) {
+  const [button, status] = [asked.querySelector("button"), asked.querySelector("[role=status]")];
+  button.setAttribute("aria-busy", "true");
+  let told = await call("POST", asked.dataset.sample, { text: asked.elements.text.value });
+  while (told?.state === "waiting") {
+    status.textContent = told.why?.text ?? "…";
+    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    told = await call("GET", asked.dataset.sample);
+  }
+  button.removeAttribute("aria-busy");
+  status.textContent = told?.state === "failed" ? told.why?.text : "";
+  if (told?.state !== "done") return;
+  const src = `${asked.dataset.sample}/audio?of=${Date.now()}`;
+  play({ src, title: asked.dataset.title, book: told.text, href: asked.dataset.href });
+}
+
 const draw = () => waveforms([...list.querySelectorAll(".listen")].filter((row) => !drawn.has(row) && drawn.add(row)));
 const drawn = new WeakSet();
 
@@ -45,12 +64,19 @@ function chosen() {
 }
 
 function start() {
+  for (const boxes of list.querySelectorAll("[data-prepare]")) boxes.reset(); // ticked before this script ran:
+  for (const box of list.querySelectorAll("[data-agree]")) box.checked = false; // nobody has heard of it
   draw();
   document.addEventListener("redrawn", draw);
   list.addEventListener("change", (event) => {
     const boxes = event.target.closest("[data-prepare]");
     if (boxes) prepare(boxes);
     if (event.target.dataset.agree) agree(event.target);
+  });
+  list.addEventListener("submit", (event) => {
+    if (!event.target.dataset.sample) return;
+    event.preventDefault();
+    if (!event.target.querySelector("[aria-busy]")) speak(event.target);
   });
   const drop = document.getElementById("dropvoice");
   for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from visits import PHONE, Look, Scenes, address_of, link, sign_in
 
 from farm.tables import Project, Recording, Take
+from tests import voicing
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +39,7 @@ def add(page: Page, file: Path, name: str) -> Locator:
     page.get_by_role("button", name="Add the voice").click()
     card = page.locator(".voices > li").filter(has=page.locator(f"input[value='{name}']"))
     expect(card).to_be_visible()
+    expect(page.get_by_role("button", name="Record")).to_be_visible()
     return card
 
 
@@ -130,3 +132,20 @@ def test_the_voices_page_fits_a_phone(look: Look) -> None:
     page = look("/voices", PHONE, is_mobile=True, has_touch=True)
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(overflow) == 0
+
+
+def test_a_sentence_is_heard_with_a_voice_before_a_book_is(
+    open_page: Callable[..., Page], cloning_farm: Farm, tmp_path: Path
+) -> None:
+    page = open_page()
+    sign_in(page, link(cloning_farm.begin, address_of(cloning_farm)))
+    (tmp_path / "aunt.wav").write_bytes(voicing.file().getvalue())
+    card = add(page, tmp_path / "aunt.wav", "Aunt")
+    agree(card)
+    card.get_by_label("A sentence to hear").fill("The rain was over.")
+    with page.expect_response("**/sample/audio?*", timeout=SPOKEN_MS) as heard:
+        card.get_by_role("button", name="Speak it").click()
+    assert heard.value.ok
+    expect(page.locator("[data-player=book]")).to_have_text("The rain was over.")
+    page.get_by_role("link", name="Projects").click()
+    expect(page.get_by_text("Aunt", exact=True)).to_have_count(0)

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from marshmallow import Schema, class_registry
 
 from dashboard.belongings import Belongings
-from farm import joining
+from farm import joining, samples
+from tests import builders
 from tests.dashboard.making import finished
 from tests.voicing import recorded
 
@@ -79,8 +80,13 @@ def test_every_get_answers_as_the_document_says(script: FlaskClient, document: A
         book = finished(session, have.store)
         crew = crews.everyone(session)
         joining.define(session, name="attic", engine="preview")
+        builders.worker(session, "spare")
+    voice = recorded(have.begin, have.store)
+    with have.begin() as session:
+        spoken = samples.ask(session, voice, "Hello.").chapter
+        spoken.state, spoken.files = "done", {"m4a": "chapters/1/1.1.m4a"}
     ids = {
-        "voice_id": recorded(have.begin, have.store),
+        "voice_id": voice,
         "project_id": book.project,
         "chapter_id": book.chapter,
         "segment_id": book.segment,
