@@ -30,6 +30,7 @@ MAKERS = {
             "cache": str,
             "rows": int,
             "codes": int,
+            "vocoder": str,
             "guards": int,
         },
     ),

@@ -23,7 +23,7 @@ from models.indextts2.gpt import GPT
 from models.indextts2.regulator import LengthRegulator, latent_projection
 from models.indextts2.sampling import Sampling
 from models.indextts2.vocoders.bigvgan import BigVGAN
-from models.indextts2.vocoders.chunks import speak
+from models.indextts2.vocoders.chunks import Vocoder, speak
 from models.indextts2.voice import Voice
 
 STAGES = ("codes", "latents", "mel", "wave")
@@ -120,10 +120,13 @@ class Pipeline:
             ]
 
     @torch.inference_mode()
-    def waves(self, mels: Sequence[Tensor], chunk: int = CHUNK) -> list[Tensor]:
-        """mel (M, G) each -> samples (hop * G,) in [-1, 1], float32 on the CPU"""
+    def waves(
+        self, mels: Sequence[Tensor], vocoder: Vocoder | None = None, chunk: int = CHUNK
+    ) -> list[Tensor]:
+        """mel (M, G) each -> samples (hop * G,) in [-1, 1], float32 on the CPU. By the checkpoint's vocoder
+        where no other is given."""
         with self._timed("wave"):
-            return [samples.cpu() for samples in speak(self.vocoder, mels, chunk)]
+            return [samples.cpu() for samples in speak(vocoder or self.vocoder, mels, chunk)]
 
     def _given(self, lines: Sequence[Line]) -> tuple[Tensor, Tensor]:
         """-> conditioning (B, 32, D), emotions (B, D)"""

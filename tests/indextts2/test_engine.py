@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import models
 from farm.engine import Direction, Engine, Speech, SpeechFailure, Utterance
 from farm.errors import Rejected
 from models.indextts2.engine import IndexTTS2
 from tests.indextts2 import truth
+from tests.indextts2.test_vocoders import melgan, normed
 
 TEXTS = ("你好。", "今天天气很好，我们一起去公园散步吧。", "HELLO WORLD", "好", "天气很好。你好世界。")
 OVERFLOWING = 30
@@ -185,6 +187,22 @@ def test_guards_retry_with_other_seeds_and_then_say_why(checkpoint: Path, tmp_pa
     assert isinstance(outcome, SpeechFailure)
     assert outcome.kind == "engine"
     assert "Three seeds" in outcome.reason
+
+
+def test_a_preset_may_have_another_vocoder_and_its_takes_are_others(
+    engine: Engine, checkpoint: Path, tmp_path: Path
+) -> None:
+    torch.save(normed(melgan(32).state_dict()), tmp_path / "multi_speaker.pt")
+    vocoder = f"draft:melgan_multi_speaker:{tmp_path}"
+    other = IndexTTS2(str(checkpoint), cache=str(tmp_path), vocoder=vocoder, guards=0)
+    assert other.fingerprint != engine.fingerprint
+    assert other.voice_print(recorded()).key == engine.voice_print(recorded()).key
+    [draft], [ours] = (
+        spoken(other, said(other, ("你好",))).values(),
+        spoken(engine, said(engine, ("你好",))).values(),
+    )
+    assert draft.shape == ours.shape
+    assert not near(draft, ours)
 
 
 def test_without_a_checkpoint_the_command_is_said() -> None:
