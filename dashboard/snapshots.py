@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dashboard.languages import say
-from farm import casts, chapters, crew, progress, projects, publish
-from farm.chapters import Heard
+from farm import casts, chapters, crew, directions, progress, projects, publish
+from farm.engine import preset
 from farm.forecast import Forecast
 from farm.gpu import CLASSES
 from farm.messages import Message
@@ -56,6 +56,7 @@ def summary(project: Project, so_far: Progress) -> Snapshot:
         "has_cover": project.cover is not None,
         "priority": project.priority,
         "engine": project.engine,
+        "preset": preset_of(project),
         "created_at": moment(project.created_at),
         "started_at": moment(project.started_at),
         "finished_at": moment(project.finished_at),
@@ -63,6 +64,17 @@ def summary(project: Project, so_far: Progress) -> Snapshot:
         **serving(project),
         "progress": {**figures(so_far), "strip": strip(so_far)},
     }
+
+
+def preset_of(project: Project) -> str:
+    """How carefully it is spoken, or will be; "" where its engine knows one way."""
+    return preset(project.engine, project.pin.get("preset", "") if project.pin else project.preset)
+
+
+def warnings(project: Project) -> Snapshot:
+    """What may be wrong with the directions of roles: those with which something may."""
+    told = {role: directions.warnings(project.engine, its) for role, its in project.directions.items()}
+    return {role: [message(each) for each in found] for role, found in told.items() if found}
 
 
 def serving(project: Project) -> Snapshot:
@@ -181,6 +193,8 @@ def details(session: Session, project_id: int) -> Snapshot:
         ],
         "releases": [release(found) for found in releases],
         "cast": casts.keys(session, project.cast),
+        "directions": casts.roles_told(session, project.directions),
+        "warnings": warnings(project),
         "mastering": project.mastering,
         "lexicon": project.lexicon,
         "one_sentence": project.one_sentence,
@@ -236,24 +250,6 @@ def one_chapter(session: Session, chapter_id: int) -> Snapshot:
     part = chapters.find(session, chapter_id)
     mp3 = mp3_of(chapter_id, publish.of_project(session, part.project_id))
     return {**chapter(part, mp3), "text": chapters.preview(session, chapter_id, PREVIEW)}
-
-
-def segments(session: Session, chapter_id: int, after: int) -> list[Snapshot]:
-    return [segment(heard) for heard in chapters.heard(session, chapters.find(session, chapter_id), after)]
-
-
-def segment(heard: Heard) -> Snapshot:
-    return {
-        "id": heard.segment.id,
-        "position": heard.segment.position,
-        "role": heard.segment.role,
-        "display": heard.segment.display,
-        "state": heard.segment.state,
-        "seconds": heard.seconds,
-        "failure": message(heard.segment.failure),
-        "start_s": heard.start_s,
-        "end_s": heard.end_s,
-    }
 
 
 def release(found: Release) -> Snapshot:

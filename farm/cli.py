@@ -13,6 +13,7 @@ import click
 
 from farm import (
     audit,
+    cli_directions,
     cli_machine,
     cli_models,
     cli_projects,
@@ -209,7 +210,7 @@ def become(name: str) -> None:
 
 
 for known in (
-    *(cli_projects.render, cli_projects.list_projects, cli_projects.again),
+    *(cli_projects.render, cli_projects.list_projects, cli_projects.again, cli_directions.direct),
     *(cli_workers.workers, cli_models.models, cli_voices.voices_of_farm),
     *(cli_machine.join, cli_machine.work, cli_machine.leave),
 ):

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from farm import audit, casts, oneshot, progress, projects, retakes
+from farm import audit, casts, directions, oneshot, progress, projects, retakes
+from farm.cli_directions import of_roles, warn
 from farm.console import acting, as_json, connected, entry, some_farm
 from farm.db import Begin, beginner
+from farm.project_fields import preset_of
 from farm.settings import settings
 from farm.storage.opening import store_of
 from farm.tables import Project
@@ -32,6 +35,14 @@ from farm.tables import Project
 )
 @click.option("--voice", help="Who narrates: a preset, or a recording by its name (`farm voices list`).")
 @click.option("--dialogue", help="Who speaks quotes.")
+@click.option(
+    "--direct",
+    "ways",
+    multiple=True,
+    metavar="'ROLE NAME=VALUE…'",
+    help="How a role speaks: 'dialogue sad=0.6 pace=1.1' (names: `farm direct --help`).",
+)
+@click.option("--preset", help="How carefully it is spoken: exact, fast or draft, where the engine has them.")
 @click.option("--language", type=click.Choice(projects.LANGUAGES), help="Default: as read.")
 @click.option("--encoding", help="Of a text file, where the guess is wrong.")
 @click.option("--title", help="Default: as read.")
@@ -44,6 +55,8 @@ def render(
     chapters: str,
     voice: str | None,
     dialogue: str | None,
+    ways: tuple[str, ...],
+    preset: str | None,
     language: str | None,
     encoding: str | None,
     title: str | None,
@@ -58,6 +71,8 @@ def render(
         "title": title,
         "author": author,
         "cast": cast if voice or dialogue else None,
+        "directions": of_roles(ways),
+        "preset": preset,
     }
     request = oneshot.Request(
         tuple(path.absolute() for path in book),
@@ -69,7 +84,10 @@ def render(
     )
     with some_farm(settings()) as config, bar(json_) as watch:
         begin = beginner(config.database_url)
-        request = replace(request, voices=chosen(begin, request))
+        voices, roles = chosen(begin, request)
+        request = replace(request, voices=voices, directions=roles)
+        for direction in roles.values():
+            warn(directions.warnings(request.engine, direction))
         asked = {**request.changes, "files": [path.name for path in book]}
         audit.keep(begin, **entry("projects.render", str(out), asked))  # before hours of work
         made = oneshot.render(begin, store_of(config), request, out.absolute(), watch)
@@ -80,11 +98,14 @@ def render(
         click.echo(f"{path}  ({path.stat().st_size / 2**20:.1f} MiB, made in {took:.0f} s)")
 
 
-def chosen(begin: Begin, request: oneshot.Request) -> dict[str, object]:
-    """The voices that are asked for, before hours of work. Raises Rejected."""
-    wanted = request.changes.get("cast")
+def chosen(begin: Begin, request: oneshot.Request) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The voices and directions that are asked for, before hours of work. Raises Rejected."""
+    cast: Any = request.changes.get("cast")
+    ways: Any = request.changes.get("directions", {})
+    preset_of(request.engine, str(request.changes.get("preset", "")))
     with begin() as session:
-        return casts.chosen(session, request.engine, wanted) if isinstance(wanted, dict) else {}
+        voices = casts.chosen(session, request.engine, cast) if cast else {}
+        return voices, casts.roles_directed(session, request.engine, ways)
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -29,7 +29,6 @@ EVERYWHERE = frozenset({"pace"})
 LONGEST_WORDS = 200  # characters that are taken
 LONGEST_DESCRIPTION = 10
 """Characters; longer ones are read as a story, and mixed from too many emotions."""
-MOST_ROLES = 200
 
 WORDS: Mapping[str, tuple[str, ...]] = {name: tuple(words) for name, *words in rows("emotion_words")}
 NEGATED = re.compile(r"(?:不|没有?|无|别|勿|非|\bnot |\bnever )$")

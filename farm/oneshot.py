@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,11 +43,16 @@ class Request:
     voices: Mapping[str, object] = field(default_factory=dict)
     """What the roles of `changes` are cast with now: a recording may be another under the same name."""
 
+    directions: Mapping[str, Any] = field(default_factory=dict)
+    """How its roles speak, with the recordings whose emotions are taken as they are now."""
+
     def key(self, hashes: Sequence[str]) -> str:
         """The same for the same request, so that asking again goes on where the last run was stopped."""
         asked = {**asdict(self), "files": list(hashes)}
         if not recordings_in(self.voices):  # a preset is its name
             del asked["voices"]
+        if not recordings_in({}, self.directions):
+            del asked["directions"]
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -5,11 +5,12 @@ from typing import Any
 from flask import Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from dashboard import snapshots
+from dashboard import snapshots, snapshots_segments
 from dashboard.api.noun import Noun
 from dashboard.api.schemas import After, ChapterChanges, ChapterWithText, Making, Release, Segment
+from dashboard.api.schemas_directions import Direction
 from dashboard.belongings import belongings
-from farm import chapters, publish, retakes
+from farm import chapters, directing, publish, retakes
 
 bp = Noun(
     "api-chapters", __name__, url_prefix="/api/v1", description="Chapters or lessons, and their segments"
@@ -41,7 +42,7 @@ def edit(changes: dict[str, Any], chapter_id: int) -> Response:
 def segments(asked: dict[str, int], chapter_id: int) -> Response:
     """The next 200 segments after a position"""
     with belongings().begin() as session:
-        return jsonify(snapshots.segments(session, chapter_id, asked["after"]))
+        return jsonify(snapshots_segments.page(session, chapter_id, asked["after"]))
 
 
 @bp.post("/chapters/<int:chapter_id>/<any(retry,waive):step>")
@@ -93,3 +94,24 @@ def render_segment_again(segment_id: int) -> Response:
     with belongings().begin() as session:
         chapter = retakes.of_segment(session, segment_id)
         return jsonify(snapshots.one_chapter(session, chapter.id))
+
+
+@bp.put("/segments/<int:segment_id>/direction")
+@bp.arguments(Direction)
+@bp.response(200, Segment)
+@bp.alt_response(409, description="It is being spoken just now")
+def direct_segment(wanted: dict[str, Any], segment_id: int) -> Response:
+    """Have it spoken so, whatever its role's way is; the earlier take is heard until then"""
+    with belongings().begin() as session:
+        segment = directing.direct(session, segment_id, wanted)
+        return jsonify(snapshots_segments.one(session, segment))
+
+
+@bp.delete("/segments/<int:segment_id>/direction")
+@bp.response(200, Segment)
+@bp.alt_response(409, description="It is being spoken just now")
+def undirect_segment(segment_id: int) -> Response:
+    """Have it spoken as its role again; a take that was made so is found"""
+    with belongings().begin() as session:
+        segment = directing.direct(session, segment_id, None)
+        return jsonify(snapshots_segments.one(session, segment))

@@ -4,6 +4,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from dashboard.api.schemas_directions import Direction
 from dashboard.fields import Strict, row_id, small, text, whole
 from farm.project_fields import LANGUAGES, LONGEST_TAG, MOST_TAGS, MOST_WORKERS
 from farm.projects import KINDS
@@ -165,6 +166,7 @@ class Project(Strict):
     has_cover = boolean()
     priority = count()
     engine = string()
+    preset = string(metadata={"description": "How carefully it is spoken; none: its engine knows one way"})
     created_at = moment()
     started_at = moment(**MAYBE)
     finished_at = moment(**MAYBE)
@@ -231,6 +233,8 @@ class Segment(Strict):
     failure = nested(Sentence, allow_none=True)
     start_s = real(**MAYBE)
     end_s = real(**MAYBE)
+    direction = nested(Direction, allow_none=True, metadata={"description": "Its own; none: its role's"})
+    warnings = many(Sentence)
 
 
 class Release(Strict):
@@ -261,6 +265,18 @@ class ProjectWithAll(Project):
         keys=fields.String(),
         values=fields.String(),
         metadata={"description": "Role -> the name of its voice, as /voices has it"},
+        **YES,
+    )
+    directions = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(Direction),
+        metadata={"description": "Role -> how it speaks; others speak as the engine does, or the narrator"},
+        **YES,
+    )
+    warnings = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Nested(Sentence)),
+        metadata={"description": "Role -> what may be heard to be wrong with its direction"},
         **YES,
     )
     mastering = fields.Dict(keys=fields.String(), **YES)
@@ -294,6 +310,10 @@ class ProjectChanges(Strict):
     cast = fields.Dict(
         keys=text(100, 1), values=text(100, allow_none=True), validate=validate.Length(max=200)
     )
+    directions = fields.Dict(
+        keys=text(100, 1), values=fields.Nested(Direction, allow_none=True), validate=validate.Length(max=200)
+    )
+    preset = text(40)
     mastering = fields.Dict(keys=fields.String(), validate=small(4000))
     lexicon = text(500_000)
     one_sentence = fields.Boolean()

@@ -4,9 +4,10 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.belongings import belongings
-from farm import casts, chapters, crew, progress, projects, publish, recordings
+from farm import casts, chapters, crew, directions, progress, projects, publish, recordings
 from farm.audio.settings import PAUSES_MS, MasteringSettings
-from farm.engine import CLONING, WITH_PRESETS
+from farm.engine import CLONING, DIRECTED, WITH_PRESETS, preset
+from farm.engine import PRESETS as PRESETS_OF
 from farm.gpu import CLASSES
 from farm.manuscript.encodings import ENCODINGS
 from farm.tables import Project, ProjectState
@@ -52,6 +53,7 @@ def review(project: Project) -> ResponseReturnValue:
         outlook = progress.of_review(session, project)
         why = progress.of_projects(session, [project])[project.id].why
         recorded, cast = recordings.listed(session), casts.keys(session, project.cast)
+        directed = casts.roles_told(session, project.directions)
     return render_template(
         "review.html",
         project=project,
@@ -64,6 +66,12 @@ def review(project: Project) -> ResponseReturnValue:
         presets=PRESETS if project.engine in WITH_PRESETS else (),
         recordings=recorded if project.engine in CLONING else (),
         cast=cast,
+        directions=directed,
+        warned={role: directions.warnings(project.engine, its) for role, its in project.directions.items()},
+        emotional=project.engine in DIRECTED,
+        all_recordings=recorded,
+        engine_presets=PRESETS_OF.get(project.engine, ()),
+        preset=preset(project.engine, project.preset),
         languages_spoken=projects.LANGUAGES,
         mastering=MasteringSettings.from_json(project.mastering),
         pauses=PAUSES_MS,

@@ -1,6 +1,7 @@
 // What every page starts; each module finds its own elements and does nothing where there are none.
 import "./actions.js";
 import "./choices.js";
+import "./directions.js";
 import "./forms.js";
 import "./live.js";
 import "./player.js";

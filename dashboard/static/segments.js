@@ -109,6 +109,7 @@ const KEYS = {
   ArrowUp: () => move(-1),
   " ": () => hear(current() ?? rows()[0]),
   r: () => current()?.querySelector("[data-retry]")?.click(),
+  d: () => current()?.querySelector("[data-direct]")?.click(),
   "/": () => search.focus(),
 };
 
