@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import select
 from visits import PHONE, Look, Scenes, address_of, link, sign_in
 
+from farm.audio.probe import probe
 from farm.tables import Project, Recording, Take
 from tests import voicing
 
@@ -149,3 +150,5 @@ def test_a_sentence_is_heard_with_a_voice_before_a_book_is(
     expect(page.locator("[data-player=book]")).to_have_text("The rain was over.")
     page.get_by_role("link", name="Projects").click()
     expect(page.get_by_text("Aunt", exact=True)).to_have_count(0)
+    cloning_farm.run("voices", "say", "Aunt", "And the rain began again.", "-o", str(tmp_path / "said.m4a"))
+    assert probe(tmp_path / "said.m4a").duration_s > 1
