@@ -1,12 +1,14 @@
 """What an engine spoke reaches the book, whatever the store, the farm or the process before did meanwhile."""
 
+import math
 import resource
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -15,8 +17,10 @@ import models
 from dashboard.belongings import Belongings
 from farm.db import Begin
 from farm.embedded import Servers
+from farm.engine import Direction, Utterance
 from farm.settings import Settings
 from farm.tables import Job, Segment, Take, Worker
+from models.simulated import Simulated
 from tasks.client import FarmClient, Orders
 from tasks.delivery import MOST_TOGETHER, Delivery
 from tasks.speaking import Speaker, speak_job, utterance
@@ -337,3 +341,28 @@ def test_a_micro_batchs_time_is_shared_by_all_its_takes(scene: Scene, speaker: S
     with writing:
         pass
     assert [spooled.report["busy_s"] for spooled in job.waiting] == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_the_engine_is_told_the_preset_and_how_each_segment_is_directed(scene: Scene) -> None:
+    """A farm that pins none tells none."""
+    asked: list[Utterance] = []
+
+    class Listening(Simulated):
+        def speak(self, batch: Sequence[Utterance], stop: Callable[[], bool]) -> Any:
+            asked.extend(batch)
+            return super().speak(batch, stop)
+
+    book = scene.book(3)
+    speak_job(scene.client, Speaker(Listening(speed=math.inf)), scene.delivery(), *scene.job(book, 1), never)
+    with scene.begin() as session:
+        project = session.get_one(speech.Project, book)
+        project.pin = {**project.pin, "preset": "draft"}
+        project.directions = {"narrator": {"emotion": {"sad": 0.5}}}
+        last = session.query(Segment).filter_by(position=2).one()
+        last.direction = {"seconds": 2.5}
+    speak_job(scene.client, Speaker(Listening(speed=math.inf)), scene.delivery(), *scene.job(book, 2), never)
+    assert [(said.preset, said.direction) for said in asked] == [
+        ("", Direction()),
+        ("draft", Direction(emotion={"sad": 0.5})),
+        ("draft", Direction(seconds=2.5)),
+    ]
