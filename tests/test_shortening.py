@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from farm import chapters, jobs, planning, projects, shortening
+from farm import chapters, jobs, planning, projects, shortening, takes
 from farm.db import Begin, now
 from farm.dispatch import Plan, tick
 from farm.jobs import Times
@@ -193,3 +193,24 @@ def test_a_chapter_that_was_being_planned_meanwhile_is_planned_by_the_new_limit(
     planning.run(Meanwhile(begin, store, job, Times()))
     with begin() as session:
         assert 40 < max(s.length for s in segments(session, part)) <= 60
+
+
+def test_the_pieces_of_a_directed_segment_are_directed_as_it_was_and_last_as_long(
+    begin: Begin, book: int
+) -> None:
+    direction = {"emotion": {"sad": 0.5}, "seconds": 20.0}
+    with begin() as session:
+        away(session, "big", 20)
+        longest = session.scalars(select(Segment).order_by(Segment.length.desc()).limit(1)).one()
+        assert longest.length > 100
+        longest.direction = direction
+    shorten(begin)
+    with begin() as session:
+        pieces = session.scalars(select(Segment).where(Segment.direction.is_not(None))).all()
+        project = session.get_one(Project, book)
+        for piece in pieces:
+            said = piece.spoken, piece.language, piece.role
+            assert piece.take_key == takes.recipe_of(project, *said, direction=piece.direction).key
+    assert len(pieces) > 1
+    assert all(piece.direction["emotion"] == {"sad": 0.5} for piece in pieces)
+    assert sum(piece.direction["seconds"] for piece in pieces) == pytest.approx(20.0, abs=0.5)
