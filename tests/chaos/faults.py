@@ -398,7 +398,7 @@ def wish(field: Field, name: str, desired: Desired, *, at_once: bool = False) ->
 
 def compete(field: Field, times: int) -> Found:
     """Short books come one after the other beside a long one: how many waited more than two batches."""
-    field.start_book(4000)
+    field.start_book(2000)
     waited = []
     for _ in range(times):
         field.pause(field.config.batch_s)

@@ -129,7 +129,7 @@ class Field:
         path = self.folder / f"book-{number}.txt"
         path.write_text(manuscript(number, segments or self.book, odd))
         request = Request((path,), engine="simulated", changes={"one_sentence": True})
-        project_id = oneshot.asked_for(self.begin, self.store, request)
+        project_id = eventually(lambda: oneshot.asked_for(self.begin, self.store, request))
         eventually(lambda: self.started(project_id, request))
         self.books.append(project_id)
         return project_id
