@@ -50,11 +50,12 @@ def draw(key: str, shape: tuple[int, ...]) -> Tensor:
         return torch.zeros(shape, dtype=torch.int64)
     if last == "running_var":
         return _float(0.5 + random.random_sample(shape))
-    return _float(_shaped(key, last, shape, random.standard_normal(shape)))
+    return _float(shaped(key, shape, random.standard_normal(shape)))
 
 
-def _shaped(key: str, last: str, shape: tuple[int, ...], noise: np.ndarray) -> np.ndarray:
+def shaped(key: str, shape: tuple[int, ...], noise: np.ndarray) -> np.ndarray:
     """`noise` with the mean and spread that keep a net's activations near one."""
+    last = key.rsplit(".", 1)[-1]
     if key.endswith("conv_post.weight_g"):
         return 0.06 * (1 + 0.1 * noise)
     if last == "weight_g" or (len(shape) == 1 and last in ("weight", "gamma")):
@@ -72,8 +73,8 @@ def _shaped(key: str, last: str, shape: tuple[int, ...], noise: np.ndarray) -> n
     if any(table in key for table in TABLES):
         return 0.3 * noise
     if key.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):  # GPT-2 keeps (in, out)
-        return noise / np.sqrt(shape[0])
-    return noise / np.sqrt(np.prod(shape[1:])) * (0.7 if key.endswith("mel_head.weight") else 1)
+        return noise / math.sqrt(shape[0])
+    return noise / math.sqrt(np.prod(shape[1:])) * (0.7 if key.endswith("mel_head.weight") else 1)
 
 
 def _tensor(key: str, shape: tuple[int, ...]) -> Tensor:

@@ -1,25 +1,29 @@
-"""A checkpoint with the official keys and shapes, of nothing but zeros and ones, goes the whole way."""
+"""A checkpoint of random weights with the official keys and shapes goes the whole way, to speech."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import models
+from farm.engine import Speech, Utterance
 from models.indextts2.campplus import CAMPPlus
-from models.indextts2.checkpoint import Checkpoint, Official, open_checkpoint
+from models.indextts2.checkpoint import DTYPES, Checkpoint, Official, open_checkpoint
 from models.indextts2.codec import Codec
 from models.indextts2.conditioning import Conditioning
-from models.indextts2.convert import add
+from models.indextts2.convert import Added, add
 from models.indextts2.dit import DiT
 from models.indextts2.gpt import GPT
 from models.indextts2.parts import PARTS
 from models.indextts2.regulator import LengthRegulator, latent_projection
 from models.indextts2.vocoders.bigvgan import BigVGAN
 from models.indextts2.w2v import W2V, W2VConfig
-from tests.indextts2 import official
+from tests.indextts2 import official, truth
 
 # SPEC.md §1 and §10, less what inference does not read (the text head; the codec's decoder; embedders that
 # are given nothing; seven skip_in_linear; seven layers of w2v-BERT) and the lengths of weight norm.
@@ -39,6 +43,8 @@ MILLIONS = {
     "campplus": 6.85,
     "bigvgan": 112.2,
 }
+MOST = 64
+"""Codes, of which some seven are expected."""
 
 
 @pytest.fixture(scope="module")
@@ -85,18 +91,39 @@ def test_the_official_keys_and_shapes_load_strictly_with_the_parameters_that_wer
         assert counts[name] / 1e6 == pytest.approx(millions, rel=1e-3), name
 
 
+@pytest.fixture(scope="module")
+def converted(directory: Path, request: pytest.FixtureRequest) -> Iterator[Added]:
+    """To the precision that is asked for."""
+    with TemporaryDirectory(dir=directory.parent) as folder:
+        yield add(directory, Path(folder), [request.param], [], silent)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
-def test_the_official_dimensions_are_converted_and_load_in_every_precision(
-    directory: Path, precision: str
-) -> None:
-    with TemporaryDirectory(dir=directory.parent) as folder:
-        added = add(directory, Path(folder), [precision], [], silent)
-        opened = open_checkpoint(added.directory, precision)
-        assert opened.fingerprint == added.fingerprint
-        for name, make in makers(opened).items():
-            with torch.device("meta"):
-                module = make()
-            module.load_state_dict(opened.part(name), strict=True, assign=True)
-        assert PARTS.keys() - makers(opened).keys() == {"stats", "bank"}
+@pytest.mark.parametrize("converted", DTYPES, indirect=True)
+def test_the_official_dimensions_are_converted_and_load_in_every_precision(converted: Added) -> None:
+    [precision] = converted.precisions
+    opened = open_checkpoint(converted.directory, precision)
+    assert opened.fingerprint == converted.fingerprint
+    for name, make in makers(opened).items():
+        with torch.device("meta"):
+            module = make()
+        module.load_state_dict(opened.part(name), strict=True, assign=True)
+    assert PARTS.keys() - makers(opened).keys() == {"stats", "bank"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("converted", ["fp32", "bf16"], indirect=True)
+def test_the_engine_speaks_with_the_official_dimensions(converted: Added, tmp_path: Path) -> None:
+    [precision] = converted.precisions
+    name = str(converted.directory)
+    options = {"directory": name, "precision": precision, "device": "cpu", "cache": str(tmp_path)}
+    with closing(models.load("indextts2", **options, codes=MOST, guards=0)) as engine:
+        voice = engine.voice_print({"recording": "", "path": str(truth.path("spk_24k.wav"))})
+        [(_, speech)] = engine.speak([Utterance("你好。", "zh", voice, preset="draft")], lambda: False)
+    assert isinstance(speech, Speech), speech
+    samples = speech.audio.samples
+    assert 0 < len(samples) <= MOST * 1.72 * 256
+    assert np.isfinite(samples).all()
+    assert samples.std() > 0.001
