@@ -31,6 +31,7 @@ MAKERS = {
             "rows": int,
             "codes": int,
             "vocoder": str,
+            "compile": int,
             "guards": int,
         },
     ),

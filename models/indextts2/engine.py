@@ -1,6 +1,5 @@
 """IndexTTS-2 behind the port: utterances in, speech out, in batches that fit the memory there is."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,6 @@ from models.indextts2.presets import DEFAULT, Preset, preset
 from models.indextts2.regulator import frames_lasting, n_frames
 from models.indextts2.segments import split
 from models.indextts2.text import LANGUAGES, Tokenizer, refusal
-from models.indextts2.vocoders.layers import Generator
-from models.indextts2.vocoders.table import open_vocoder
 from models.indextts2.voice import Listener, Voice, key
 from models.indextts2.voices import Voices
 from models.refusal import refuse
@@ -54,14 +51,16 @@ class IndexTTS2:
         rows: int = 0,
         codes: int = MOST_CODES,
         vocoder: str = "",
+        compile: int = 0,
         guards: int = 1,
     ) -> None:
         """`directory` of a checkpoint, converted or as downloaded; `device` "": a card where there is one.
 
         `cache` is a folder for voice prints and what was learnt of the memory; `rows` at once at most, 0: as
         many as fit; `codes` of a part at most, and a text that takes more is spoken in several;
-        `vocoder` "PRESET:NAME:DIRECTORY" gives a preset another one (vocoders/table.py). Raises Rejected: the
-        checkpoint, the device or the vocoder cannot be used.
+        `vocoder` "PRESET:NAME:DIRECTORY" gives a preset another one (vocoders/table.py); `compile` 1 has
+        torch compile what gains by it on a card, for a minute. Raises Rejected: the checkpoint, the device or
+        the vocoder cannot be used.
         """
         if not directory:
             raise Rejected("No checkpoint of IndexTTS-2 was added here. Run `farm models add indextts2 DIR`.")
@@ -84,26 +83,15 @@ class IndexTTS2:
         self._director = Director(checkpoint, self._listener, place)
         self._room = Room(place, kept / "rows.json", rows)
         self.pipeline = Pipeline(checkpoint, place)
-        self._vocoders: dict[str, Generator] = {}
         if vocoder:
-            self._take(vocoder)
+            for_preset, _, rest = vocoder.partition(":")
+            self.fingerprint = self.pipeline.take(preset(for_preset).name, *rest.partition(":")[::2])
+        if compile:
+            self.pipeline.fuse()
 
     @property
     def spent(self) -> Mapping[str, float]:
         return self.pipeline.spent
-
-    def _take(self, written: str) -> None:
-        """Give a preset another vocoder; takes are then others, and the fingerprint says so."""
-        called, _, rest = written.partition(":")
-        name, _, directory = rest.partition(":")
-        preset(called)
-        pipeline = self.pipeline
-        made = open_vocoder(name, Path(directory), pipeline.config.mel, pipeline.device, self._dtype)
-        self._vocoders[called] = made
-        hashed = hashlib.sha256(f"{self.fingerprint} {called} {name}".encode())
-        for entry, tensor in sorted(made.state_dict().items()):
-            hashed.update(entry.encode() + tensor.float().cpu().contiguous().numpy().tobytes())
-        self.fingerprint = hashed.hexdigest()
 
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
         """Of {"recording": sha256, "path": file}. Raises Rejected: it is none, or nobody speaks in it."""
@@ -248,8 +236,7 @@ class IndexTTS2:
             for line, count, seed in zip(lines, frames, seeds, strict=True)
         ]
         mels = self.pipeline.mels(lines, contents, frames, noise, how.schedule)
-        vocoder = self._vocoders.get(preset_of(utterances[0]))
-        return [wave.numpy() for wave in self.pipeline.waves(mels, vocoder)]
+        return [wave.numpy() for wave in self.pipeline.waves(mels, how.name)]
 
     def _line(self, utterance: Utterance, pieces: Sequence[str]) -> Line:
         voice: Voice = utterance.voice.data["voice"]

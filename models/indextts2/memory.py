@@ -56,7 +56,7 @@ def need(config: Config, vocoder: Geometry, dtype: torch.dtype, prefix: int, cod
     )
     fixed = max(
         activation_bytes(config.dit, max(BUDGET, 2 * frames), dtype.itemsize),
-        vocoder.bytes(1, chunk + 2 * vocoder.halo, dtype.itemsize),
+        vocoder.bytes(1, chunk, dtype.itemsize),
     )
     return Need(fixed, rows)
 

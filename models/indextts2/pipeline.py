@@ -4,10 +4,12 @@ Letters: B lines, L text ids, N codes, P prompt frames, G target frames, T = P +
 bands, C content_dim, D width of the GPT, I width of the contents.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from models.indextts2.cfm import BUDGET, Sampler, Schedule
-from models.indextts2.checkpoint import Checkpoint
+from models.indextts2.checkpoint import DTYPES, Checkpoint
 from models.indextts2.codec import Codec
 from models.indextts2.decoding import Decoded, Draws, generate
 from models.indextts2.dit import DiT
@@ -23,12 +25,14 @@ from models.indextts2.gpt import GPT
 from models.indextts2.regulator import LengthRegulator, latent_projection
 from models.indextts2.sampling import Sampling
 from models.indextts2.vocoders.bigvgan import BigVGAN
-from models.indextts2.vocoders.chunks import Vocoder, speak
+from models.indextts2.vocoders.chunks import speak
+from models.indextts2.vocoders.layers import Generator
+from models.indextts2.vocoders.table import open_vocoder
 from models.indextts2.voice import Voice
 
 STAGES = ("codes", "latents", "mel", "wave")
-CHUNK = 512
-"""Frames that go through the vocoder at a time: six seconds."""
+CHUNK = 2048
+"""Frames that go through the vocoder at a time, of all lines: 24 seconds."""
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -61,6 +65,8 @@ class Pipeline:
         self._regulator = self._net("regulator", lambda: LengthRegulator(self.config.regulator))
         self._dit = self._net("dit", lambda: DiT(self.config.dit, self.config.wavenet))
         self._samplers: dict[Schedule, Sampler] = {}
+        self._dtype = DTYPES[checkpoint.precision]
+        self._vocoders: dict[str, Generator] = {}
         self.vocoder = self._net("bigvgan", lambda: BigVGAN(checkpoint.bigvgan))
 
     def codes(
@@ -120,13 +126,27 @@ class Pipeline:
             ]
 
     @torch.inference_mode()
-    def waves(
-        self, mels: Sequence[Tensor], vocoder: Vocoder | None = None, chunk: int = CHUNK
-    ) -> list[Tensor]:
-        """mel (M, G) each -> samples (hop * G,) in [-1, 1], float32 on the CPU. By the checkpoint's vocoder
-        where no other is given."""
+    def waves(self, mels: Sequence[Tensor], preset: str = "", chunk: int = CHUNK) -> list[Tensor]:
+        """mel (M, G) each -> samples (hop * G,) in [-1, 1], float32 on the CPU, by the preset's vocoder"""
         with self._timed("wave"):
-            return [samples.cpu() for samples in speak(vocoder or self.vocoder, mels, chunk)]
+            vocoder = self._vocoders.get(preset, self.vocoder)
+            return [samples.cpu() for samples in speak(vocoder, mels, chunk)]
+
+    def take(self, preset: str, name: str, directory: str) -> str:
+        """Give a preset another vocoder than the checkpoint's -> what tells takes with it from others.
+
+        Raises Rejected, as open_vocoder does.
+        """
+        made = open_vocoder(name, Path(directory), self.config.mel, self.device, self._dtype)
+        self._vocoders[preset] = made
+        content = hashlib.sha256(f"{self._checkpoint.fingerprint} {preset}".encode())
+        for key, tensor in sorted(made.state_dict().items()):
+            content.update(key.encode() + tensor.float().cpu().contiguous().numpy().tobytes())
+        return content.hexdigest()
+
+    def fuse(self) -> None:
+        """Let torch compile what gains by it on a card. The first call takes a minute."""
+        self.vocoder.fuse()
 
     def _given(self, lines: Sequence[Line]) -> tuple[Tensor, Tensor]:
         """-> conditioning (B, 32, D), emotions (B, D)"""

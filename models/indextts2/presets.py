@@ -13,11 +13,14 @@ from models.indextts2.sampling import Sampling
 
 @dataclass(frozen=True)
 class Preset:
+    name: str
     sampling: Sampling
     schedule: Schedule
 
 
-PRESETS: Mapping[str, Preset] = {name: Preset(Sampling(), schedule) for name, schedule in SCHEDULES.items()}
+PRESETS: Mapping[str, Preset] = {
+    name: Preset(name, Sampling(), schedule) for name, schedule in SCHEDULES.items()
+}
 DEFAULT = "exact"
 
 

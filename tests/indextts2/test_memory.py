@@ -19,7 +19,7 @@ def needed(prefix: int = 160, codes: int = 512, dtype: torch.dtype = torch.float
     config = Config.parse(yaml.safe_load((DATA / "official_config.yaml").read_text()))
     small = BigVGANConfig.read(json.loads((DATA / "bigvgan_config.json").read_text()))
     vocoder = geometry(replace(small, num_mels=80, upsample_initial_channel=1536))
-    return need(config, vocoder, dtype, prefix, codes, chunk=512)
+    return need(config, vocoder, dtype, prefix, codes, chunk=2048)
 
 
 def test_a_row_takes_more_the_longer_it_is_and_the_more_exact() -> None:
