@@ -32,7 +32,7 @@ METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 def collected() -> Catalog:
     """Every sentence in the code, without translations."""
     found = Catalog(locale="zh", project="Voicefarm", charset="utf-8", creation_date=DATE, fuzzy=False)
-    for package in ("farm", "dashboard"):
+    for package in ("farm", "models", "dashboard"):
         for _, _, sentence, _, _ in extract_from_dir(ROOT / package, METHODS, keywords=KEYWORDS):
             found.add(sentence)
     return found
