@@ -16,6 +16,7 @@ from farm import audit, casts, directions, oneshot, progress, projects, retakes
 from farm.cli_directions import of_roles, warn
 from farm.console import acting, as_json, connected, entry, some_farm
 from farm.db import Begin, beginner
+from farm.engine import LOADABLE
 from farm.project_fields import preset_of
 from farm.settings import settings
 from farm.storage.opening import store_of
@@ -33,6 +34,7 @@ from farm.tables import Project
 @click.option(
     "--chapters", default="", help="Which chapters, by number: 1-3,7. Default: what the review would tick."
 )
+@click.option("--engine", type=click.Choice(LOADABLE), help="What speaks it. Default: FARM_ENGINE.")
 @click.option("--voice", help="Who narrates: a preset, or a recording by its name (`farm voices list`).")
 @click.option("--dialogue", help="Who speaks quotes.")
 @click.option(
@@ -53,6 +55,7 @@ def render(
     out: Path,
     course: bool,
     chapters: str,
+    engine: str | None,
     voice: str | None,
     dialogue: str | None,
     ways: tuple[str, ...],
@@ -65,6 +68,10 @@ def render(
 ) -> None:
     """Turn BOOK into an audiobook, on the running farm or a private one; after Ctrl-C it resumes."""
     started = time.monotonic()
+    config = settings()
+    usual = config.engine.partition(":")[0]
+    if engine and engine != usual:  # else what runs here keeps the options it has
+        config = replace(config, engine=engine)
     cast = {"narrator": voice or "narrator", "dialogue": dialogue}
     changes = {
         "language": language,
@@ -77,12 +84,12 @@ def render(
     request = oneshot.Request(
         tuple(path.absolute() for path in book),
         kind="course" if course else "book",
-        engine=settings().engine.partition(":")[0],
+        engine=engine or usual,
         encoding=encoding,
         chapters=numbers(chapters),
         changes={name: value for name, value in changes.items() if value},
     )
-    with some_farm(settings()) as config, bar(json_) as watch:
+    with some_farm(config) as config, bar(json_) as watch:
         begin = beginner(config.database_url)
         voices, roles = chosen(begin, request)
         request = replace(request, voices=voices, directions=roles)
