@@ -361,10 +361,6 @@ def wrong_clock(field: Field, times: int) -> Found:
     return {}
 
 
-AT_REST = ((Desired.DRAIN, WorkerState.READY), (Desired.SLEEP, WorkerState.ASLEEP))
-"""What is wished, and what a worker says of itself when it does so."""
-
-
 def rolling(field: Field, times: int) -> Found:
     """Every worker in turn is drained, put to sleep, or ended as for an upgrade, while the others go on."""
     field.start_book()
@@ -372,17 +368,10 @@ def rolling(field: Field, times: int) -> Found:
     for at in range(times):
         name = sorted(field.crew)[at % len(field.crew)]
         if at % 3 == 2:
-            before = field.pid(name)
-            field.kill(name, signal.SIGTERM)
-            eventually(lambda name=name, before=before: field.pid(name) != before)
+            field.upgrade(name)
         else:
-            desired, rest = AT_REST[at % 3]
-            wish(field, name, desired, at_once=at % 2 == 0)
-            eventually(
-                lambda name=name, rest=rest: (
-                    state_of(field, name) == rest and held(field.begin, field.worker_id(name)) is None
-                )
-            )
+            wish(field, name, Desired.DRAIN if at % 3 == 0 else Desired.SLEEP, at_once=at % 2 == 0)
+            eventually(lambda name=name: state_of(field, name) == WorkerState.ASLEEP)
             wish(field, name, Desired.RUN)
         field.pause(0)
         away.append(

@@ -83,6 +83,7 @@ class Field:
     book: int = BOOK
     roads: dict[str, Road] = field(default_factory=dict)
     crew: dict[str, Settings] = field(default_factory=dict)
+    workers: dict[str, Process] = field(default_factory=dict)
     books: list[int] = field(default_factory=list)
     clocks: dict[str, WrongClock] = field(default_factory=dict)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
@@ -102,7 +103,8 @@ class Field:
         odd = clock.environment if (clock := self.clocks.get(name)) else {}
         if road := self.roads.get("api"):
             odd = {**odd, "FARM_API_URL": f"http://127.0.0.1:{road.port}"}
-        return replace(made, name=name, env={**(made.env or {}), **odd})
+        made = self.workers[name] = replace(made, name=name, env={**(made.env or {}), **odd})
+        return made
 
     def pid(self, name: str) -> int:
         """Of a process of the field, as soon as it runs."""
@@ -110,6 +112,12 @@ class Field:
 
     def _pid(self, name: str) -> int | None:
         return next((p.pid for p in supervisor.processes(self.config.home) if p.name == name), None)
+
+    def upgrade(self, name: str) -> None:
+        """End a worker's process as whoever brings new code does, and start it again."""
+        self.kill(name, signal.SIGTERM)
+        eventually(lambda: self._pid(name) is None)
+        self.keeper.start(self.workers[name])
 
     def child(self, name: str) -> int:
         """The process that holds the worker's engine."""
