@@ -96,7 +96,7 @@ class VoicePrint:
 class Direction:
     """How a segment is to be spoken. An engine ignores what it cannot do but the pace, which all can.
 
-    `pace` 1.0 is the engine's own tempo, 2.0 twice as fast (0.5 to 2.0); `seconds`: in exactly so many instead.
+    `pace` 1.0 is the engine's own tempo, 2.0 twice as fast (0.5 to 2.0); `seconds`: in exactly so many.
     `emotion` are weights in [0, 1] of IndexTTS-2's eight (happy, angry, sad, afraid, disgusted, melancholic,
     surprised, calm), × `intensity` (0.5 to 2.0); `words` describe one in a few words. `like` is a recording,
     as a cast has it, whose emotion is taken by `strength` (0 to 1).
