@@ -9,7 +9,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from sqlalchemy import ARRAY, Float, cast, func, literal, select
 from sqlalchemy.orm import Session
 
-from farm import roster, tally, workers
+from farm import hearsay, tally, workers
 from farm.db import Begin, now
 from farm.jobs import OPEN
 from farm.tables import (
@@ -203,13 +203,13 @@ def stages(everyone: Iterable[Worker]) -> Metric:
     says = "Seconds that a worker's engine spent on a stage of its work since it was loaded."
     family = CounterMetricFamily(f"{PREFIX}worker_stage_seconds", says, labels=("worker", "stage"))
     for worker in everyone:
-        for stage, seconds in roster.stages(worker.facts).items():
+        for stage, seconds in hearsay.stages(worker.facts).items():
             family.add_metric([worker.name[:LONGEST_LABEL], stage], seconds)
     return family
 
 
 def in_unit(worker: Worker, fact: str, unit: int) -> float | None:
-    said = roster.number(worker.facts.get(fact))
+    said = hearsay.number(worker.facts.get(fact))
     return None if said is None else said * unit
 
 

@@ -6,7 +6,7 @@ from builders import chapter, project
 from sqlalchemy import event, update
 from sqlalchemy.orm import Session
 
-from farm import roster, schedule, workers
+from farm import hearsay, roster, schedule, workers
 from farm.db import Begin, now
 from farm.errors import NotFound
 from farm.messages import Message
@@ -120,7 +120,7 @@ def test_hours_that_let_it_sleep_say_when_it_wakes(begin: Begin) -> None:
 
 
 def test_what_a_worker_says_of_itself_is_believed_only_as_far_as_it_can_be_true() -> None:
-    said = roster.facts(
+    said = hearsay.facts(
         {
             "vram_used_mib": "many",
             "celsius": -300,
@@ -139,7 +139,7 @@ def test_what_a_worker_says_of_itself_is_believed_only_as_far_as_it_can_be_true(
     assert len(said["host"]) == roster.LONGEST_WORD
     assert said["voices"] == 2
     assert "unknown" not in said
-    assert roster.facts({})["voices"] is None
+    assert hearsay.facts({})["voices"] is None
 
 
 def test_many_workers_take_no_more_queries_than_one(begin: Begin) -> None:
