@@ -97,7 +97,7 @@ class Standing:
     @property
     def speed(self) -> float | None:
         """x realtime: what it says of this minute while it works, else its moving average."""
-        said = number(self.worker.facts.get("speed_now"))
+        said = hearsay.number(self.worker.facts.get("speed_now"))
         return said if said and self.word == "working" else self.worker.speed
 
     @property
@@ -173,7 +173,7 @@ def why(worker: Worker, word: str, at: datetime) -> Message:
     """What keeps it from work, else what its word means."""
     if word == "error" and workers.is_stranger(worker):
         return workers.stranger(worker)
-    if word == "error" and (trouble := words(worker.facts.get("trouble"))):
+    if word == "error" and (trouble := hearsay.words(worker.facts.get("trouble"))):
         return Message("It cannot work: {trouble}", {"trouble": trouble})
     reason = workers.wanted(worker, at)[2] if word in KEPT else None
     return reason or SAYS[word]
