@@ -136,7 +136,7 @@ def test_what_a_worker_says_of_itself_is_believed_only_as_far_as_it_can_be_true(
     assert said["vram_used_mib"] is said["celsius"] is said["watts"] is said["utilisation"] is None
     assert said["speed_now"] is None
     assert said["step"] == ""
-    assert len(said["host"]) == roster.LONGEST_WORD
+    assert len(said["host"]) == hearsay.LONGEST_WORD
     assert said["voices"] == 2
     assert "unknown" not in said
     assert hearsay.facts({})["voices"] is None
