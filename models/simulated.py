@@ -53,7 +53,7 @@ class Simulated:
         self._speed, self._batch, self._clip_s = speed, batch, clip_s
         self._fail, self._mute, self._poison = fail, mute, poison
         self._leak_mb, self._leaked = leak_mb, list[bytearray]()
-        self.fingerprint = f"tones-2-{clip_s:g}"
+        self.fingerprint = f"tones-3-{clip_s:g}"
 
     def voice_print(self, voice: Mapping[str, Any]) -> VoicePrint:
         """Any preset will do, and any recording: it sounds by its hash, but it must be there."""
@@ -126,11 +126,11 @@ def tone(utterance: Utterance, seconds: float) -> Samples:
     )
     digest = hashlib.sha256(content.encode(errors="backslashreplace")).digest()
     phase = int.from_bytes(digest[1:5], "big") % SAMPLE_RATE
-    second = one_second(200 + 10 * (digest[0] % 32))
+    second = one_second(200 + 10 * (digest[0] % 64))
     return np.resize(np.roll(second, -phase), round(seconds * SAMPLE_RATE))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=64)
 def one_second(frequency: int) -> Samples:
     """Beeps of a whole number of Hz that swell and fade, so that seconds join without a click."""
     time_s = np.arange(SAMPLE_RATE) / SAMPLE_RATE

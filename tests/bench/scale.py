@@ -35,7 +35,7 @@ WORKERS, REAL = 200, 4
 SPEED = 5.7  # x realtime: an RTX 3060
 LENGTH, CLIP_S = 80.0, 17.6  # a planned novel's mean segment, and how long it takes to say
 ENGINE = f"simulated:speed={SPEED},batch=16,clip_s={CLIP_S}"
-PIN = {"fingerprint": f"tones-2-{CLIP_S:g}", "precision": "fp16"}
+PIN = {"fingerprint": f"tones-3-{CLIP_S:g}", "precision": "fp16"}
 PAGES = ("/", "/projects/1", "/workers", "/api/v1/projects", "/api/v1/workers", "/metrics")
 
 
