@@ -125,12 +125,12 @@ def tone(utterance: Utterance, seconds: float) -> Samples:
         (utterance.text, utterance.language, utterance.voice.key, utterance.direction, utterance.seed)
     )
     digest = hashlib.sha256(content.encode(errors="backslashreplace")).digest()
-    phase = int.from_bytes(digest[1:5], "big") % SAMPLE_RATE
-    second = one_second(200 + 10 * (digest[0] % 64))
+    phase = int.from_bytes(digest[1:9], "big") % SAMPLE_RATE
+    second = one_second(200 + 10 * (digest[0] % 32))
     return np.resize(np.roll(second, -phase), round(seconds * SAMPLE_RATE))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=32)
 def one_second(frequency: int) -> Samples:
     """Beeps of a whole number of Hz that swell and fade, so that seconds join without a click."""
     time_s = np.arange(SAMPLE_RATE) / SAMPLE_RATE
