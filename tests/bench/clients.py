@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,7 +19,7 @@ import redis
 import models
 from farm.audio.flac import write_flac
 from farm.engine import Speech, Utterance, VoicePrint
-from farm.errors import FarmError
+from farm.errors import FarmError, Transient
 from farm.protocol import PROTOCOL
 from tasks.client import FarmClient
 from tasks.delivery import MOST_TOGETHER
@@ -28,6 +28,9 @@ SPEED = 5.7
 RENEW_S = 15.0
 BEAT_S = 5.0
 QUEUE = "render.12g"
+
+SPREAD_S = 20.0
+"""Over which they begin: no two hundred machines are switched on in one second."""
 
 
 class Crew:
@@ -48,6 +51,8 @@ class Crew:
         since = time.monotonic()
         try:
             yield
+        except Transient:
+            raise
         except FarmError:
             self.errors += 1
             raise
@@ -58,6 +63,7 @@ class Crew:
         return time.monotonic() > self.end
 
     def run(self) -> None:
+        self.report()  # whoever claims has said what it is
         threads = [threading.Thread(target=self.listen), threading.Thread(target=self.beat)]
         threads += [threading.Thread(target=self.work, args=(at,)) for at in range(len(self.clients))]
         for thread in threads:
@@ -78,16 +84,20 @@ class Crew:
                 time.sleep(0.005)
 
     def beat(self) -> None:
-        """All of them, spread over the time between two beats."""
-        report = {"engine": "simulated", "fingerprint": self.given["fingerprint"], "protocol": PROTOCOL}
         while not self.over():
-            for client, busy in zip(self.clients, self.busy, strict=True):
-                since = time.monotonic()
-                with self.timed("beat"):
-                    client.beat({**report, "state": "busy" if busy else "ready", "facts": {}})
-                time.sleep(max(0.0, BEAT_S / len(self.clients) - (time.monotonic() - since)))
+            self.report()
+
+    def report(self) -> None:
+        """Of all, spread over the time between two beats."""
+        said = {"engine": "simulated", "fingerprint": self.given["fingerprint"], "protocol": PROTOCOL}
+        for client, busy in zip(self.clients, self.busy, strict=True):
+            since = time.monotonic()
+            with self.timed("beat"):
+                client.beat({**said, "state": "busy" if busy else "ready", "facts": {}})
+            time.sleep(max(0.0, BEAT_S / len(self.clients) - (time.monotonic() - since)))
 
     def work(self, at: int) -> None:
+        time.sleep(at * SPREAD_S / len(self.clients))
         while not self.over():
             try:
                 job, token = self.doorbells.get(timeout=1)
@@ -116,9 +126,18 @@ class Crew:
                     client.renew(job, token, float(start), segments[start:])
                 renewed = time.monotonic()
             self.put(client, job, token, batch)
-            with self.timed("accept"):
-                results = [{"segment": segment, **self.result} for segment in batch]
-                client.accept(job, token, results, last=start + MOST_TOGETHER >= len(segments))
+            results = [{"segment": segment, **self.result} for segment in batch]
+            self.hand_in(client, job, token, results, last=start + MOST_TOGETHER >= len(segments))
+
+    def hand_in(
+        self, client: FarmClient, job: int, token: str, results: list[dict[str, Any]], *, last: bool
+    ) -> None:
+        """Again while the farm is busy with others' takes, as workers do."""
+        while not self.over():
+            with suppress(Transient), self.timed("accept"):
+                client.accept(job, token, results, last=last)
+                return
+            time.sleep(1.0)
 
     def put(self, client: FarmClient, job: int, token: str, batch: Sequence[int]) -> None:
         leaves = client.uploads(job, token, dict.fromkeys(batch, len(self.content)))
