@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
+from models.bench.figures import Figure
 from tests.bench.__main__ import BENCHES
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -13,7 +13,7 @@ from rich.console import Console
 from models.bench import stages, whole
 from models.bench.figures import Figure, machine, show
 from models.bench.stages import Bench
-from models.bench.yardsticks import measure
+from models.bench.yardsticks import measure, torchs
 from models.indextts2.checkpoint import DTYPES
 from models.indextts2.drawn import SMALL, SMALL_BIGVGAN, Drawn
 from models.indextts2.pipeline import Pipeline
@@ -53,7 +53,7 @@ def main(
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     precision = precision or ("fp16" if place.type == "cuda" else "fp32")
     console = Console(stderr=as_json)
-    header = {**machine(place), "device": str(place), "precision": precision, "small": small}
+    header = {**machine(), **torchs(place), "device": str(place), "precision": precision, "small": small}
     console.print(header)
     yardsticks = measure(place, DTYPES[precision], repeats, SHRUNK if small else 1)
     answers = {"machine": yardsticks.figures(DTYPES[precision])}

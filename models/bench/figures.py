@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -40,28 +39,19 @@ class Figure:
         return {**vars(self), "holds": self.holds}
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """What the figures depend on."""
     info = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
-    found = {
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
         "processor": names[0] if names else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
-        "threads": torch.get_num_threads(),
+        "memory_gib": round(memory / 2**30, 1),
         "load": round(os.getloadavg()[0], 1),
-        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "kernel": platform.release(),
     }
-    if device.type == "cuda":
-        found |= {
-            "card": torch.cuda.get_device_name(device),
-            "memory_gib": round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1),
-            # In float32 they decide what is measured.
-            "tf32": {
-                "products": torch.backends.cuda.matmul.allow_tf32,
-                "convolutions": torch.backends.cudnn.allow_tf32,
-            },
-        }
-    return found
 
 
 def show(title: str, took_s: float, figures: Sequence[Figure], console: Console) -> None:

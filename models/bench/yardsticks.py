@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -68,3 +69,19 @@ def _onednn(one: Tensor, other: Tensor) -> Tensor:
     """What torch.mm would be if it asked oneDNN: on AMD's processors the quicker of the two libraries."""
     product: Tensor = torch.ops.mkldnn._linear_pointwise(one, other, None, "none", [], "")
     return product
+
+
+def torchs(device: torch.device) -> dict[str, Any]:
+    """What of torch and its device the figures depend on."""
+    found: dict[str, Any] = {"threads": torch.get_num_threads(), "torch": str(torch.__version__)}
+    if device.type == "cuda":
+        found |= {
+            "card": torch.cuda.get_device_name(device),
+            "card_gib": round(torch.cuda.get_device_properties(device).total_memory / 2**30, 1),
+            # In float32 they decide what is measured.
+            "tf32": {
+                "products": torch.backends.cuda.matmul.allow_tf32,
+                "convolutions": torch.backends.cudnn.allow_tf32,
+            },
+        }
+    return found

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from models.bench.figures import Figure, machine, show
 from tests.bench import busy, cpu, dispatch, fleet, flow, memory, pages, scale
-from tests.bench.figures import Figure, machine, show
 from tests.bench.options import Options
 
 BENCHES: Mapping[str, Callable[[Options], list[Figure]]] = {

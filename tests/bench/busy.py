@@ -1,6 +1,6 @@
 """How busy the render worker is, from the first claim to the last accept of a whole book."""
 
-from tests.bench.figures import Figure
+from models.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.whole_book import rendered
 

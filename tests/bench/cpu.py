@@ -1,6 +1,6 @@
 """The farm's own processor seconds for an hour of audio, beyond engine and encoder, stage by stage."""
 
-from tests.bench.figures import Figure
+from models.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.whole_book import Run, rendered
 

@@ -16,8 +16,8 @@ from farm.dispatch import Plan, tick
 from farm.jobs import Times
 from farm.protocol import direct_queue
 from farm.tables import Job, JobState, Project, Segment, SegmentState, Worker
+from models.bench.figures import Figure
 from tests.bench import rows
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.service import serving
 

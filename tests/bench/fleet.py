@@ -11,7 +11,7 @@ from farm.db import Begin
 from farm.oneshot import Request
 from farm.settings import Settings
 from farm.tables import Job, JobKind, Segment, Take, Worker
-from tests.bench.figures import Figure
+from models.bench.figures import Figure
 from tests.bench.options import Options
 from tests.chaos.field import Card, Field, eventually, field_up
 

@@ -19,10 +19,10 @@ from farm.dispatch import Plan, tick
 from farm.engine import Speech, Utterance, VoicePrint
 from farm.jobs import HOUSE, Times
 from farm.tables import Chapter, Segment
+from models.bench.figures import Figure
 from tasks.client import FarmClient
 from tasks.delivery import MOST_TOGETHER
 from tests.bench import rows
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.service import serving
 

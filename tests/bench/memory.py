@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from farm.oneshot import Request
+from models.bench.figures import Figure
 from models.simulated import spoken_s
 from tests.bench import procfs
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.whole_book import finish, real_farm
 from tests.conftest import place

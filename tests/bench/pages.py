@@ -14,8 +14,8 @@ from dashboard.belongings import Belongings
 from farm import users
 from farm.db import beginner
 from farm.settings import Settings
+from models.bench.figures import Figure
 from tests.bench import rows
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.service import serving
 

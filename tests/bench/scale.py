@@ -23,9 +23,9 @@ from farm.jobs import CLOCK, Times
 from farm.settings import Settings
 from farm.tables import Project, Segment
 from farm.up import Running, enrolled, process
+from models.bench.figures import Figure
 from tasks.clock import Clock
 from tests.bench import rows
-from tests.bench.figures import Figure
 from tests.bench.options import Options
 from tests.bench.procfs import family_cpu_s
 from tests.bench.service import serving
