@@ -14,6 +14,7 @@ from models.bench import stages, whole
 from models.bench.figures import Figure, machine, show
 from models.bench.stages import Bench
 from models.bench.yardsticks import measure, torchs
+from models.indextts2 import processor
 from models.indextts2.checkpoint import DTYPES
 from models.indextts2.drawn import SMALL, SMALL_BIGVGAN, Drawn
 from models.indextts2.pipeline import Pipeline
@@ -51,6 +52,8 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if place.type == "cpu":
+        processor.bound()  # as the engine does; before the first product
     precision = precision or ("fp16" if place.type == "cuda" else "fp32")
     console = Console(stderr=as_json)
     header = {**machine(), **torchs(place), "device": str(place), "precision": precision, "small": small}

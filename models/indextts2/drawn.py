@@ -85,7 +85,7 @@ SMALL_BIGVGAN = replace(OFFICIAL_BIGVGAN, upsample_initial_channel=64)
 NEVER = -1e4
 """The logit of the stop code: random nets would stop anywhere, and all that is measured has its length."""
 RESIDUAL = 0.3
-"""Of what is drawn: the vocoder adds its blocks' outputs 54 times without a norm in between."""
+"""Of what is drawn for the vocoder: it adds 54 blocks' outputs without a norm, and cuts off what is beyond 1."""
 
 
 @dataclass(eq=False)
@@ -150,4 +150,5 @@ def _tensor(key: str, shape: tuple[int, ...]) -> Tensor:
         return noise.mul_(0.3)
     transposed = key.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))  # GPT-2 keeps (in, out)
     inputs = shape[0] if transposed else math.prod(shape[1:])
-    return noise.mul_((RESIDUAL if ".convs2." in key else 1) / math.sqrt(inputs))
+    small = ".convs2." in key or key == "conv_post.weight"
+    return noise.mul_((RESIDUAL if small else 1) / math.sqrt(inputs))

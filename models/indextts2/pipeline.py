@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
+from models.indextts2 import processor
 from models.indextts2.cfm import BUDGET, Sampler, Schedule
 from models.indextts2.checkpoint import DTYPES, Checkpoint
 from models.indextts2.codec import Codec
@@ -53,6 +54,8 @@ class Pipeline:
         """Raises Rejected: the checkpoint's tensors are not those of its config."""
         self.config = checkpoint.config
         self.device = torch.device(device)
+        if self.device.type == "cpu":
+            processor.bound()
         self.spent = dict.fromkeys(STAGES, 0.0)
         """Seconds since the pipeline was made, by stage."""
         self._checkpoint = checkpoint
