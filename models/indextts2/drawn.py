@@ -85,7 +85,7 @@ SMALL_BIGVGAN = replace(OFFICIAL_BIGVGAN, upsample_initial_channel=64)
 NEVER = -1e4
 """The logit of the stop code: random nets would stop anywhere, and all that is measured has its length."""
 RESIDUAL = 0.3
-"""Of what is drawn for the vocoder: it adds 54 blocks' outputs without a norm, and cuts off what is beyond 1."""
+"""Of what is drawn for the vocoder: it adds 54 outputs without a norm, and cuts off what exceeds 1."""
 
 
 @dataclass(eq=False)
