@@ -42,6 +42,7 @@ def test_the_language_is_switched_and_kept(look: Look) -> None:
     expect(page.get_by_role("link", name="新项目")).to_be_visible()
     page.get_by_role("link", name="新项目").click()
     expect(page.get_by_role("heading", name="新项目")).to_be_visible()
+    page.wait_for_load_state()  # Chromium drops a click on a page that it has not painted yet
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", name="New project")).to_be_visible()
 
