@@ -74,12 +74,13 @@ def times() -> jobs.Times:
     return jobs.Times.of(belongings().settings)
 
 
-def mine(session: Session, job_id: int, token: str) -> Worker:
-    """The calling worker, when it holds the job. Raises Forbidden, LeaseLost."""
+def mine(session: Session, job_id: int, token: str) -> tuple[Worker, Job]:
+    """The calling worker and the job that it holds, locked. Raises Forbidden, LeaseLost."""
     worker = caller(session)
-    if jobs.hold(session, job_id, token).worker_id != worker.id:
+    job = jobs.hold(session, job_id, token)
+    if job.worker_id != worker.id:
         raise jobs.lost(job_id)
-    return worker
+    return worker, job
 
 
 @bp.errorhandler(LeaseLost)
@@ -196,8 +197,8 @@ def addresses(worker: Worker, recordings: Iterable[str]) -> dict[str, str]:
 def renew(job_id: int) -> dict[str, Any]:
     body = said(RenewSchema)
     with belongings().begin() as session:
-        worker = mine(session, job_id, body["token"])
-        jobs.renew(session, job_id, body["token"], times(), body["progress"], body["in_hand"])
+        worker = caller(session)
+        jobs.renew(session, job_id, times=times(), worker_id=worker.id, **body)
         return told(worker, workers.wanted_now(session, worker))
 
 
@@ -205,21 +206,21 @@ def renew(job_id: int) -> dict[str, Any]:
 def uploads(job_id: int) -> dict[str, Any]:
     body = said(UploadsSchema)
     with belongings().begin() as session:
-        worker = mine(session, job_id, body["token"])
-        leaves = rendering.uploads(session, store_for(worker), job_id, body["token"], body["sizes"])
+        worker, job = mine(session, job_id, body["token"])
+        leaves = rendering.uploads(session, store_for(worker), job, body["sizes"])
     return {"uploads": {segment: vars(leave) for segment, leave in leaves.items()}}
 
 
 @bp.post("/jobs/<int:job_id>/accept")
 def accept(job_id: int) -> dict[str, Any]:
-    body = said(AcceptSchema)
-    with belongings().begin() as session:
-        worker = mine(session, job_id, body["token"])
-        wish = workers.wanted_now(session, worker)
+    body, have = said(AcceptSchema), belongings()
     results = [result_of(result) for result in body["results"]]
-    have = belongings()
+    with have.begin() as session:
+        worker, job = mine(session, job_id, body["token"])
+        wish = workers.wanted_now(session, worker)
+        delivery = rendering.delivered(session, job, results)
     with turn_to_judge():
-        done = rendering.accept(have.begin, have.store, job_id, body["token"], results, last=body["last"])
+        done = rendering.accept(have.begin, have.store, delivery, last=body["last"])
     return {"done": done, **told(worker, wish)}
 
 
@@ -242,8 +243,8 @@ def lose(job_id: int) -> dict[str, Any]:
     """The process that spoke the job has died: what it had not delivered counts an attempt."""
     body = said(TokenSchema)
     with belongings().begin() as session:
-        worker = mine(session, job_id, body["token"])
-        rendering.lose(session, jobs.hold(session, job_id, body["token"]), told=True)
+        worker, job = mine(session, job_id, body["token"])
+        rendering.lose(session, job, told=True)
         return told(worker, workers.wanted_now(session, worker))
 
 

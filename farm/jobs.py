@@ -133,17 +133,24 @@ def lost(job_id: int) -> LeaseLost:
 
 
 def renew(
-    session: Session, job_id: int, token: str, times: Times, progress: float, in_hand: Sequence[int] = ()
+    session: Session,
+    job_id: int,
+    token: str,
+    times: Times,
+    progress: float,
+    in_hand: Sequence[int] = (),
+    *,
+    worker_id: int | None = None,
 ) -> None:
-    """Extend the lease. `progress` grows while work is done; a job that stood still for `stall_s` is refused.
+    """Extend the lease of the job, which is `worker_id`'s (None: the farm's own).
 
-    Raises LeaseLost.
+    `progress` grows while work is done; a job that stood still for `stall_s` is refused. Raises LeaseLost.
     """
     moving = Job.progress < progress
     lively = Job.progressed_at > now - timedelta(seconds=times.stall_s)
     statement = (
         update(Job)
-        .where(held_by(job_id, token), or_(lively, moving))
+        .where(held_by(job_id, token), Job.worker_id.is_not_distinct_from(worker_id), or_(lively, moving))
         .values(
             lease_until=now + timedelta(seconds=times.lease_s),
             progressed_at=case((moving, now), else_=Job.progressed_at),

@@ -60,15 +60,12 @@ def held_by(job: Job) -> ColumnElement[bool]:
     return and_(Segment.job_id == job.id, Segment.state == SegmentState.LEASED)
 
 
-def uploads(
-    session: Session, store: Store, job_id: int, token: str, sizes: Mapping[int, int]
-) -> dict[int, Upload]:
-    """Where to put the takes of `sizes` (segment id -> bytes). Raises LeaseLost, Rejected."""
-    job = jobs.hold(session, job_id, token)
+def uploads(session: Session, store: Store, job: Job, sizes: Mapping[int, int]) -> dict[int, Upload]:
+    """Where to put the takes of `sizes` (segment id -> bytes), of a job that is held. Raises Rejected."""
     if too_large := [size for size in sizes.values() if not 0 < size <= takes.LARGEST]:
         raise Rejected("A take of {size} bytes is not a segment's.", size=too_large[0])
     return {
-        segment.id: store.upload_url(object_of(segment, job_id), sizes[segment.id], UPLOAD_EXPIRES_S)
+        segment.id: store.upload_url(object_of(segment, job.id), sizes[segment.id], UPLOAD_EXPIRES_S)
         for segment in leased(session, job, sizes)
     }
 
@@ -77,25 +74,38 @@ def object_of(segment: Segment, job_id: int) -> str:
     return takes.object_name(segment.take_key or "", job_id)
 
 
-def accept(
-    begin: Begin, store: Store, job_id: int, token: str, results: Sequence[Result], *, last: bool = False
-) -> list[int]:
+@dataclass(frozen=True)
+class Delivery:
+    """What a worker tells of a job's segments, and those of them that are the job's, by id, with their paces.
+
+    A result that comes twice, or for a segment that was taken back, is none.
+    """
+
+    job_id: int
+    token: str
+    segments: Mapping[int, Segment]
+    paces: Mapping[int, float]
+    results: Sequence[Result]
+
+
+def delivered(session: Session, job: Job, results: Sequence[Result]) -> Delivery:
+    """Of a job that is held."""
+    mine = {segment.id: segment for segment in leased(session, job, [r.segment for r in results])}
+    project = session.get_one(Project, job.project_id)
+    paces = {segment.id: pace_of(project, segment) for segment in mine.values()}
+    return Delivery(job.id, job.token, mine, paces, [r for r in results if r.segment in mine])
+
+
+def accept(begin: Begin, store: Store, given: Delivery, *, last: bool = False) -> list[int]:
     """Judge each result on its own and record the good ones; the ids of the segments that are done.
 
-    Uploads are checked before the transaction opens. A result that comes twice, or for a segment that was
-    taken back, changes nothing. `last` ends the job and gives back what was not spoken. Raises LeaseLost.
+    Uploads are checked before the transaction opens. `last` ends the job and gives back what was not spoken.
+    Raises LeaseLost.
     """
+    judged = [judge(store, given, result) for result in given.results]
     with begin() as session:
-        job = jobs.hold(session, job_id, token)
-        mine = {segment.id: segment for segment in leased(session, job, [r.segment for r in results])}
-        project = session.get_one(Project, job.project_id)
-    paces = {segment.id: pace_of(project, segment) for segment in mine.values()}
-    judged = [
-        judge(store, job_id, mine[r.segment], r, paces[r.segment]) for r in results if r.segment in mine
-    ]
-    with begin() as session:
-        job = jobs.hold(session, job_id, token)
-        enter(session, job, mine, judged, last=last)
+        job = jobs.hold(session, given.job_id, given.token)
+        enter(session, job, given.segments, judged, last=last)
     return [result.segment for result in judged if isinstance(result, Spoken)]
 
 
@@ -137,12 +147,13 @@ def pace_of(project: Project, segment: Segment) -> float:
     return directions.pace_of(direction, segment.length, segment.language)
 
 
-def judge(store: Store, job_id: int, segment: Segment, result: Result, pace: float = 1.0) -> Result:
+def judge(store: Store, given: Delivery, result: Result) -> Result:
     """The result itself, or why what was uploaded is not the segment's speech."""
     if isinstance(result, Unspoken):
         return result
+    segment, pace = given.segments[result.segment], given.paces[result.segment]
     try:
-        content = store.read(object_of(segment, job_id), takes.LARGEST)
+        content = store.read(object_of(segment, given.job_id), takes.LARGEST)
         if len(content) != result.size or hashlib.sha256(content).hexdigest() != result.sha256:
             raise Rejected("The upload is not what the worker said it sent.")
         audio = read_audio(io.BytesIO(content))
@@ -173,7 +184,7 @@ def record(session: Session, job: Job, mine: Mapping[int, Segment], spoken: Sequ
     twins = and_(Segment.take_key.in_([row["key"] for row in rows]), Segment.state == SegmentState.READY)
     touched = session.scalars(select(Segment.chapter_id).where(or_(ours, twins)).distinct()).all()
     locked = chapters.lock(session, touched)
-    session.execute(insert(Take).values(rows).on_conflict_do_nothing())
+    session.execute(insert(Take).on_conflict_do_nothing(), rows)
     spoken_now = {"failure": None, "earlier_key": None}
     done = states.move(
         session, Segment, ours, SegmentState.LEASED, SegmentState.DONE, job_id=None, **spoken_now

@@ -24,14 +24,14 @@ class Mark:
 
 @dataclass
 class Rotation:
-    """The marks of one class, by project."""
+    """The marks of one class, by project. `now` is where the latest job began: nobody is behind that."""
 
     marks: dict[int, Mark] = field(default_factory=dict)
+    now: float = 0.0
 
-    @property
-    def now(self) -> float:
-        """Where the latest job began: nobody is behind that."""
-        return max((mark.start for mark in self.marks.values()), default=0.0)
+    def note(self, project_id: int, mark: Mark) -> None:
+        self.marks[project_id] = mark
+        self.now = max(self.now, mark.start)
 
     def is_new(self, project_id: int) -> bool:
         return project_id not in self.marks
@@ -44,7 +44,8 @@ class Rotation:
     def advance(self, project_id: int, cost: float) -> Mark:
         """The mark of a project that gets a job of `cost` seconds ÷ weight."""
         start, _ = self.place(project_id)
-        self.marks[project_id] = mark = Mark(start, start + cost)
+        mark = Mark(start, start + cost)
+        self.note(project_id, mark)
         return mark
 
 
@@ -55,7 +56,7 @@ def read(session: Session) -> dict[str, Rotation]:
     for gpu_class, project, start, finish in session.execute(
         running.where(Project.state == ProjectState.RUNNING)
     ):
-        rotations.setdefault(gpu_class, Rotation()).marks[project] = Mark(start, finish)
+        rotations.setdefault(gpu_class, Rotation()).note(project, Mark(start, finish))
     return rotations
 
 

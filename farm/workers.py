@@ -147,8 +147,9 @@ def beat(session: Session, worker: Worker, report: Beat, address: str = "") -> W
 
     One of a protocol that is not understood is noted, too: the caller refuses it by `understood`.
     """
-    others = tuple(state for state in WorkerState if report.state in states.MOVES[Worker][state])
-    states.move(session, Worker, Worker.id == worker.id, others, report.state)
+    if worker.state != report.state:
+        others = tuple(state for state in WorkerState if report.state in states.MOVES[Worker][state])
+        states.move(session, Worker, Worker.id == worker.id, others, report.state)
     values = {
         "engine": report.engine,
         "fingerprint": report.fingerprint,

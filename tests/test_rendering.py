@@ -14,7 +14,7 @@ from farm.engine import Audio
 from farm.errors import LeaseLost
 from farm.jobs import Times
 from farm.messages import Message
-from farm.rendering import Spoken, Unspoken
+from farm.rendering import Result, Spoken, Unspoken
 from farm.storage import Store
 from farm.tables import Chapter, Job, JobKind, Project, Segment, Take, Worker
 from tests import builders
@@ -48,6 +48,15 @@ def speech(seconds: float = 2.2) -> bytes:
     return content.getvalue()
 
 
+def accept(
+    begin: Begin, store: Store, job_id: int, token: str, results: Sequence[Result], *, last: bool = False
+) -> list[int]:
+    """As the worker API does it."""
+    with begin() as session:
+        delivery = rendering.delivered(session, jobs.hold(session, job_id, token), results)
+    return rendering.accept(begin, store, delivery, last=last)
+
+
 def uploaded(
     begin: Begin, store: Store, job_id: int, segments: Sequence[int], content: bytes
 ) -> list[Spoken]:
@@ -79,9 +88,7 @@ def test_a_chapter_is_dispatched_spoken_accepted_and_sent_to_mastering(
     (message,) = ring(begin)
     assert message[0] == "render.cpu"
     job, token, segments = claimed(begin, message)
-    done = rendering.accept(
-        begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True
-    )
+    done = accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True)
     assert done == segments
     with begin() as session:
         chapter = session.scalars(select(Chapter)).one()
@@ -111,7 +118,7 @@ def test_the_work_of_a_dead_worker_goes_back_to_the_pool(begin: Begin, store: St
     assert again
     assert again[0][2] != token
     with pytest.raises(LeaseLost):
-        rendering.accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()))
+        accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()))
 
 
 def test_a_claim_whose_answer_was_lost_blames_nobody(begin: Begin, book: int) -> None:
@@ -142,7 +149,7 @@ def test_an_upload_that_is_not_what_was_said_fails_that_segment_alone(
     job, token, segments = claimed(begin, ring(begin)[0])
     results = uploaded(begin, store, job, segments, speech())
     forged = Spoken(segments[0], results[0].size, "0" * 64, 2.2, 0.1, 0)
-    assert rendering.accept(begin, store, job, token, [forged, *results[1:]], last=True) == segments[1:]
+    assert accept(begin, store, job, token, [forged, *results[1:]], last=True) == segments[1:]
     assert state_counts(begin) == {"ready": 1, "done": 3}
 
 
@@ -151,7 +158,7 @@ def test_silence_is_not_speech(begin: Begin, store: Store, book: int) -> None:
     write_flac(content, Audio(np.zeros(48510, np.float32), 22050))
     job, token, segments = claimed(begin, ring(begin)[0])
     results = uploaded(begin, store, job, segments, content.getvalue())
-    assert rendering.accept(begin, store, job, token, results) == []
+    assert accept(begin, store, job, token, results) == []
 
 
 def test_words_that_cannot_be_spoken_hold_the_chapter_with_their_reason(
@@ -159,9 +166,7 @@ def test_words_that_cannot_be_spoken_hold_the_chapter_with_their_reason(
 ) -> None:
     job, token, segments = claimed(begin, ring(begin)[0])
     good = uploaded(begin, store, job, segments[1:], speech())
-    rendering.accept(
-        begin, store, job, token, [Unspoken(segments[0], "text", "no such sound"), *good], last=True
-    )
+    accept(begin, store, job, token, [Unspoken(segments[0], "text", "no such sound"), *good], last=True)
     with begin() as session:
         assert session.scalars(select(Chapter.state)).one() == "held"
         failed = session.scalars(select(Segment).where(Segment.state == "failed")).one()
@@ -176,14 +181,14 @@ def test_four_attempts_fail_a_segment_and_the_last_is_alone(begin: Begin, store:
         sizes.append(len(segments))
         poison = min(segments)
         rest = uploaded(begin, store, job, [s for s in segments if s != poison], speech())
-        rendering.accept(begin, store, job, token, [Unspoken(poison, "engine", "broke"), *rest], last=True)
+        accept(begin, store, job, token, [Unspoken(poison, "engine", "broke"), *rest], last=True)
     assert sizes[-1] == 1
     assert state_counts(begin) == {"done": 3, "failed": 1}
 
 
 def test_what_was_spoken_once_is_never_spoken_again(begin: Begin, store: Store, book: int) -> None:
     job, token, segments = claimed(begin, ring(begin)[0])
-    rendering.accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True)
+    accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True)
     with begin() as session:
         other = builders.project(session, title="The same words elsewhere")
         builders.chapter(session, other, ["a", "b"])
@@ -199,15 +204,15 @@ def test_a_phrase_said_twice_in_a_book_is_rendered_once(begin: Begin, store: Sto
         builders.worker(session)
     job, token, segments = claimed(begin, ring(begin)[0])
     assert len(segments) == 2
-    rendering.accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True)
+    accept(begin, store, job, token, uploaded(begin, store, job, segments, speech()), last=True)
     assert state_counts(begin) == {"done": 3}
 
 
 def test_a_result_delivered_twice_changes_nothing(begin: Begin, store: Store, book: int) -> None:
     job, token, segments = claimed(begin, ring(begin)[0])
     results = uploaded(begin, store, job, segments[:2], speech())
-    rendering.accept(begin, store, job, token, results)
-    rendering.accept(begin, store, job, token, results)
+    accept(begin, store, job, token, results)
+    accept(begin, store, job, token, results)
     with begin() as session:
         assert session.scalars(select(Chapter.segments_done)).one() == 2
         assert session.scalars(select(func.count()).select_from(Take)).one() == 2
