@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Text, and_, any_, false, func, literal, select, true, union_all
 from sqlalchemy.orm import Session
 
 from farm import batching, chapters, jobs, rendering, states, turns
@@ -13,9 +13,21 @@ from farm.db import among
 from farm.gpu import CLASSES
 from farm.mishaps import Verdict
 from farm.round import Destination, OpenJob, Round
-from farm.tables import Chapter, ChapterState, Job, JobKind, JobState, Project, Segment, SegmentState
+from farm.tables import (
+    Chapter,
+    ChapterState,
+    Job,
+    JobKind,
+    JobState,
+    Project,
+    Segment,
+    SegmentState,
+    Take,
+    WorkerState,
+)
 from farm.turns import Rotation
 
+SPARE = 8  # jobs, and workers for each of which there is one more: so many end within a second or two
 END_CANDIDATES = 4096  # with so many segments waiting the end of a project is not near
 
 
@@ -29,8 +41,11 @@ class Cutter:
     batch_s: float
 
     def fill(self) -> None:
-        """Keep one job more than workers waiting: shallow, so that pause and priority act at once."""
-        depth = len(self.seen.crews[self.gpu_class]) + 1
+        """Keep a few jobs waiting: enough for whoever is free before the next round, and no more.
+
+        Shallow, so that pause and priority act at once.
+        """
+        depth = self.depth()
         queued = self.seen.queued(self.gpu_class)
         if len(queued) >= depth and not self.is_pressed(queued):
             return
@@ -42,6 +57,12 @@ class Cutter:
             project = min(waiting, key=self.order)
             if not self.cut(project, alone=len(waiting) == 1):
                 waiting.remove(project)
+
+    def depth(self) -> int:
+        """A job for each idle worker and each that may end its own at any moment, but not two for anybody."""
+        crew = self.seen.crews[self.gpu_class]
+        idle = sum(worker.state == WorkerState.READY for worker in crew)
+        return min(len(crew) + 1, idle + SPARE + len(crew) // SPARE)
 
     def is_pressed(self, queued: Sequence[OpenJob]) -> bool:
         """Whether a project that has nothing in the full queue may be one that others give way to."""
@@ -149,7 +170,7 @@ def ready(project: Project) -> ColumnElement[bool]:
 def free_segments(session: Session, project: Project, which: ColumnElement[bool], most: int) -> list[Waiting]:
     """The project's first ready segments, `most` at most; those whose take exists by now are marked done.
 
-    Chapters are locked before segments, as accepts do it. A recipe that is being spoken is left out.
+    A recipe that is being spoken is left out.
     """
     columns = (Segment.id, Segment.take_key, Segment.length, Segment.attempts, Segment.failed_by)
     first = select(*columns, Segment.chapter_id).where(ready(project), which)
@@ -161,20 +182,33 @@ def free_segments(session: Session, project: Project, which: ColumnElement[bool]
     ]
     if not found:
         return []
+    known = made_or_in_hand(session, [segment.take_key for segment in found])
+    if True in known.values():
+        adopt(session, [segment for segment in found if known.get(segment.take_key)])
+    return [segment for segment in found if segment.take_key not in known]
+
+
+def made_or_in_hand(session: Session, keys: list[str]) -> dict[str, bool]:
+    """Recipes of which there is a take (True), or which some worker is speaking now (False).
+
+    Joined to the query of the segments, both are planned badly.
+    """
+    asked = literal(keys, ARRAY(Text))
+    made = select(Take.key, true()).where(Take.key == any_(asked))
+    leased = and_(Segment.take_key == any_(asked), Segment.state == SegmentState.LEASED)
+    in_hand = select(Segment.take_key, false()).where(leased)
+    known: dict[str, bool] = {}
+    found: Any = session.execute(union_all(made, in_hand))
+    for key, is_made in found:
+        known[key] = is_made or known.get(key, False)
+    return known
+
+
+def adopt(session: Session, found: Sequence[Waiting]) -> None:
+    """Mark as done what has its take already. Chapters are locked before segments, as accepts do it."""
     chapters.lock(session, {segment.chapter_id for segment in found})
-    made = set(chapters.adopt(session, among(Segment.id, [segment.id for segment in found])))
-    if made:
-        chapters.add(session, sorted(made), [])
-    spoken = in_hand(session, [segment.take_key for segment in found])
-    return [segment for segment in found if segment.id not in made and segment.take_key not in spoken]
-
-
-def in_hand(session: Session, keys: list[str]) -> set[str | None]:
-    """Which recipes some worker is speaking now. Joined to the query above, it is planned badly."""
-    statement = select(Segment.take_key).where(
-        Segment.take_key == any_(literal(keys, ARRAY(Text))), Segment.state == SegmentState.LEASED
-    )
-    return set(session.scalars(statement))
+    done = chapters.adopt(session, among(Segment.id, [segment.id for segment in found]))
+    chapters.add(session, done, [])
 
 
 def lease(

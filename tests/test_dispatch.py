@@ -11,7 +11,7 @@ from farm.dispatch import Plan, abandon, tick
 from farm.jobs import Times
 from farm.messages import Message
 from farm.protocol import direct_queue
-from farm.tables import Job, JobKind, Project, Segment, Worker
+from farm.tables import Job, JobKind, Project, Segment, Worker, WorkerState
 from tests import builders
 from tests.desk import Desk, fp16
 
@@ -34,6 +34,16 @@ def test_the_queue_of_a_class_stays_shallow(begin: Begin) -> None:
         builders.chapter(session, builders.project(session), [f"k{n}" for n in range(3000)])
         builders.worker(session)
     assert len(ring(begin)) == 2
+    assert ring(begin) == []
+
+
+def test_many_workers_do_not_make_it_as_deep_as_they_are_many(begin: Begin) -> None:
+    with begin() as session:
+        builders.chapter(session, builders.project(session), [f"k{n}" for n in range(4000)])
+        crew = [builders.worker(session, f"w{n}") for n in range(40)]
+        for busy in crew[3:]:
+            busy.state = WorkerState.BUSY
+    assert len(ring(begin)) == 3 + 8 + 40 // 8
     assert ring(begin) == []
 
 
