@@ -32,7 +32,8 @@ class Process:
 
     `env` None is ours; `user` is whom root becomes for it; `ready` asks whether it serves; `stop_signal` asks
     it to end, and is what the kernel sends it when the supervisor is killed (Linux). Its umask is 077.
-    One that exits with one of `done_statuses` meant to, and is not started again.
+    One that exits with one of `done_statuses` meant to, and is not started again. `niceness` (0 to 19) is how
+    far it gives way to others on the processor.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Process:
     stop_timeout_s: float = 10.0
     ready: Callable[[], bool] | None = None
     done_statuses: frozenset[int] = frozenset()
+    niceness: int = 0
 
 
 def backoff_s(failures: int) -> float:
@@ -95,12 +97,12 @@ class Child:
     def _start(self, now: float) -> None:
         self._started, self.since = now, datetime.now(UTC)
         tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
-        signal_and_user = [str(self.process.stop_signal.value), self.process.user or ""]
+        manner = [str(self.process.stop_signal.value), self.process.user or "", str(self.process.niceness)]
         try:
             self.rotate_log()
             with open(os.open(self.log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab") as out:
                 self._popen = subprocess.Popen(
-                    [*tethered, *signal_and_user, *self.process.command],
+                    [*tethered, *manner, *self.process.command],
                     env=self.process.env,
                     stdin=subprocess.DEVNULL,
                     stdout=out,

@@ -1,4 +1,4 @@
-"""Becomes a command that ends with its parent: run as a script, `tether.py PARENT SIGNAL USER COMMAND…`."""
+"""Becomes a command that ends with its parent: a script, `tether.py PARENT SIGNAL USER NICENESS COMMAND…`."""
 
 import ctypes
 import os
@@ -29,11 +29,12 @@ def drop_to(user: str) -> None:
     os.chdir("/")
 
 
-def main(parent: str, with_signal: str, user: str, *command: str) -> None:
+def main(parent: str, with_signal: str, user: str, niceness: str, *command: str) -> None:
     """Run before anything of ours can be imported: the standard library only."""
     if user:
         drop_to(user)
     die_with_parent(int(with_signal), int(parent))
+    os.nice(int(niceness))
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGPIPE):  # Python, or a shell's `&`, has them ignored
         signal.signal(number, signal.SIG_DFL)

@@ -36,6 +36,8 @@ NAMES = (API, "clock", "house", "render", WEB)
 """What every farm runs; the gate is added where machines may join one with private servers."""
 OPENINGS = ("host", "port", "api_port", "tls", "broker_port", "broker_public_url")
 """The settings that `farm up` may change and that other commands need to give right addresses."""
+NICENESS = {"web": 5, "house": 10, "render": 10}
+"""Where all want a core, people wait for workers, and what computes for minutes waits for both."""
 STOP_RENDERING_S = 30.0  # a worker may finish its micro-batch
 THREADS_API = 8
 
@@ -87,7 +89,8 @@ def process(name: str, config: Settings) -> Process:
     if name == "render":
         config = beside(config)
     environment = {**inherited_environment(), **config.environment()}
-    kept = Process(name, command(name, config), environment, ready=probe(name, config))
+    niceness = NICENESS.get(name, 0)
+    kept = Process(name, command(name, config), environment, ready=probe(name, config), niceness=niceness)
     if name == "render":
         return replace(kept, stop_timeout_s=STOP_RENDERING_S, done_statuses=DISMISSED)
     return kept

@@ -15,6 +15,7 @@ from farm.db import beginner, plain
 from farm.dispatch import Plan, tick
 from farm.errors import FarmError, ServiceDown
 from farm.jobs import CLOCK, HOUSE, Times
+from farm.promptness import be_prompt
 from farm.settings import Settings, settings
 from farm.shortening import shorten_stranded
 from farm.storage.opening import store_of
@@ -129,7 +130,9 @@ class Clock:
 def main() -> None:
     logging.basicConfig(level=settings().log_level, format="%(asctime)s %(levelname)s %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: exit(0))
-    Clock(settings()).run()
+    clock = Clock(settings())
+    be_prompt()
+    clock.run()
 
 
 if __name__ == "__main__":

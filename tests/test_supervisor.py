@@ -180,6 +180,16 @@ def test_what_a_dead_process_started_ends_before_it_is_started_again(tmp_path: P
         until(lambda: identity(child) is None)
 
 
+def test_a_process_gives_way_as_far_as_it_is_told(tmp_path: Path) -> None:
+    nice = python("nice", "import time; time.sleep(60)", niceness=7)
+    with Supervisor(tmp_path) as supervisor:
+        supervisor.start(nice, sleeper())
+        until(lambda: pid_of(tmp_path, "nice") and pid_of(tmp_path, "sleeper"))
+        mine = os.getpriority(os.PRIO_PROCESS, 0)
+        until(lambda: os.getpriority(os.PRIO_PROCESS, pid_of(tmp_path, "nice") or 0) == mine + 7)
+        assert os.getpriority(os.PRIO_PROCESS, pid_of(tmp_path, "sleeper") or 0) == mine
+
+
 def test_ctrl_c_reaches_the_supervisor_alone(tmp_path: Path) -> None:
     with Supervisor(tmp_path) as farm:
         farm.start(sleeper())
