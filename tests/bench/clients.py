@@ -29,8 +29,8 @@ RENEW_S = 15.0
 BEAT_S = 5.0
 QUEUE = "render.12g"
 
-SPREAD_S = 20.0
-"""Over which they begin: no two hundred machines are switched on in one second."""
+SPREAD_S = 50.0
+"""Over which they are switched on; more than a job takes, so that they do not all end theirs together."""
 
 
 class Crew:
@@ -44,7 +44,7 @@ class Crew:
         self.doorbells: queue.Queue[tuple[int, str]] = queue.Queue()
         self.content, self.result = take(given["fingerprint"].rpartition("-")[2])
         self.clients = [FarmClient(given["api"], secret) for secret in given["secrets"]]
-        self.busy = [False] * len(self.clients)
+        self.states: list[str | None] = [None] * len(self.clients)  # None: not switched on yet
 
     @contextmanager
     def timed(self, ask: str) -> Iterator[None]:
@@ -63,7 +63,6 @@ class Crew:
         return time.monotonic() > self.end
 
     def run(self) -> None:
-        self.report()  # whoever claims has said what it is
         threads = [threading.Thread(target=self.listen), threading.Thread(target=self.beat)]
         threads += [threading.Thread(target=self.work, args=(at,)) for at in range(len(self.clients))]
         for thread in threads:
@@ -75,7 +74,7 @@ class Crew:
         """Take a doorbell only for a client that is free, as workers do."""
         broker = redis.Redis.from_url(self.given["broker"])
         while not self.over():
-            if self.doorbells.qsize() == 0 and not all(self.busy):
+            if self.doorbells.qsize() == 0 and "ready" in self.states:
                 found = broker.brpop([QUEUE], timeout=1)
                 if found:
                     args, *_ = json.loads(base64.b64decode(json.loads(found[1])["body"]))
@@ -84,30 +83,33 @@ class Crew:
                 time.sleep(0.005)
 
     def beat(self) -> None:
-        while not self.over():
-            self.report()
-
-    def report(self) -> None:
         """Of all, spread over the time between two beats."""
+        while not self.over():
+            for at, state in enumerate(self.states):
+                since = time.monotonic()
+                if state:
+                    self.report(at, state)
+                time.sleep(max(0.0, BEAT_S / len(self.clients) - (time.monotonic() - since)))
+
+    def report(self, at: int, state: str) -> None:
         said = {"engine": "simulated", "fingerprint": self.given["fingerprint"], "protocol": PROTOCOL}
-        for client, busy in zip(self.clients, self.busy, strict=True):
-            since = time.monotonic()
-            with self.timed("beat"):
-                client.beat({**said, "state": "busy" if busy else "ready", "facts": {}})
-            time.sleep(max(0.0, BEAT_S / len(self.clients) - (time.monotonic() - since)))
+        with self.timed("beat"):
+            self.clients[at].beat({**said, "state": state, "facts": {}})
 
     def work(self, at: int) -> None:
         time.sleep(at * SPREAD_S / len(self.clients))
+        self.report(at, "ready")  # whoever claims has said what it is
+        self.states[at] = "ready"
         while not self.over():
             try:
                 job, token = self.doorbells.get(timeout=1)
             except queue.Empty:
                 continue
-            self.busy[at] = True
+            self.states[at] = "busy"
             try:
                 self.speak(self.clients[at], job, token)
             finally:
-                self.busy[at] = False
+                self.states[at] = "ready"
 
     def speak(self, client: FarmClient, job: int, token: str) -> None:
         with self.timed("claim"):
