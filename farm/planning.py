@@ -1,5 +1,6 @@
 """Plan: a chapter's text becomes segments, each with the recipe of its take."""
 
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,9 +43,16 @@ def settings_of(project: Project) -> PlanSettings:
 
 
 def write(session: Session, project: Project, chapter: Chapter, segments: list[PlannedSegment]) -> None:
-    """Replace the segments of a chapter that is locked; those whose take exists are done at once."""
+    """Replace the segments of a chapter that is locked; those whose take exists are done at once.
+
+    What people decided about a segment stays with its words, wherever they are now.
+    """
+    wanted = decided(session, chapter.id)
     session.execute(delete(Segment).where(Segment.chapter_id == chapter.id))
-    rows = [row(project, chapter, at, segment) for at, segment in enumerate(segments)]
+    rows = []
+    for at, segment in enumerate(segments):
+        direction, number = wanted[segment.spoken].popleft() if wanted[segment.spoken] else (None, 0)
+        rows.append(row(project, chapter, at, segment, direction, number))
     if rows:  # a chapter without a word has none, and an INSERT of nothing is not nothing
         session.execute(insert(Segment), rows)
     chapters.adopt(session, Segment.chapter_id == chapter.id)
@@ -54,15 +62,27 @@ def write(session: Session, project: Project, chapter: Chapter, segments: list[P
     chapters.recount(session, [chapter.id])
 
 
+def decided(session: Session, chapter_id: int) -> defaultdict[str, deque[tuple[Any, int]]]:
+    """Each segment's direction and the number of its wanted take, by what it says, in the chapter's order."""
+    found = select(Segment.spoken, Segment.direction, Segment.take_number)
+    ours = found.where(Segment.chapter_id == chapter_id).order_by(Segment.position)
+    by_words: defaultdict[str, deque[tuple[Any, int]]] = defaultdict(deque)
+    for spoken, direction, number in session.execute(ours):
+        by_words[spoken].append((direction, number))
+    return by_words
+
+
 def row(
     project: Project,
     chapter: Chapter,
     position: int,
     segment: PlannedSegment,
     direction: Mapping[str, Any] | None = None,
+    number: int = 0,
 ) -> dict[str, Any]:
-    """`direction` is the segment's own, where it has one."""
-    recipe = takes.recipe_of(project, segment.spoken, segment.language, segment.role, direction=direction)
+    """`direction` is the segment's own, where it has one; `number` that of the take that is wanted."""
+    said = segment.spoken, segment.language, segment.role
+    recipe = takes.recipe_of(project, *said, number, direction)
     return {
         "project_id": project.id,
         "chapter_id": chapter.id,
@@ -77,5 +97,6 @@ def row(
         "sentences": [[sentence.end, sentence.length] for sentence in segment.sentences],
         "state": SegmentState.READY if segment.spoken else SegmentState.DONE,
         "take_key": recipe.key if segment.spoken else None,
+        "take_number": number,
         "direction": direction,
     }
