@@ -1,12 +1,14 @@
 """Projects: the list, a new one, its review before the start and its progress after it."""
 
+from collections import Counter
+
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from dashboard.belongings import belongings
 from farm import casts, chapters, crew, directions, progress, projects, publish, recordings
 from farm.audio.settings import PAUSES_MS, MasteringSettings
-from farm.engine import CLONING, DIRECTED, WITH_PRESETS, preset
+from farm.engine import CLONING, DIRECTED, OFFERED, WITH_PRESETS, preset, title
 from farm.engine import PRESETS as PRESETS_OF
 from farm.gpu import CLASSES
 from farm.manuscript.encodings import ENCODINGS
@@ -34,7 +36,12 @@ def index() -> ResponseReturnValue:
 
 @bp.get("/projects/new")
 def new() -> ResponseReturnValue:
-    return render_template("new.html", limit_mb=belongings().settings.upload_limit_mb)
+    config = belongings().settings
+    own = config.engine.partition(":")[0]
+    with belongings().begin() as session:
+        workers = Counter(worker.engine for worker in crew.known(session))
+    engines = [(name, title(name), workers[name]) for name in dict.fromkeys((own, *OFFERED))]
+    return render_template("new.html", limit_mb=config.upload_limit_mb, engines=engines)
 
 
 @bp.get("/projects/<int:project_id>")

@@ -11,7 +11,7 @@ function start() {
   const kind = () => form.elements.kind.value;
   form.addEventListener("change", (event) => {
     if (event.target.name === "kind") field.multiple = kind() === "course";
-    else if (field.files.length) send([...field.files], kind());
+    else if (event.target === field && field.files.length) send([...field.files], kind());
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
@@ -37,6 +37,7 @@ function send(files, kind) {
   if (kind === "book" && files.length > 1) return refuse(form.dataset.sayOne);
   const body = new FormData();
   body.append("kind", kind);
+  body.append("engine", form.elements.engine.value);
   for (const file of files) body.append("files", file);
   post(body);
 }

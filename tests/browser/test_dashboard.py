@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import scenes
@@ -45,6 +46,20 @@ def test_the_language_is_switched_and_kept(look: Look) -> None:
     page.wait_for_load_state()  # Chromium drops a click on a page that it has not painted yet
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("heading", name="New project")).to_be_visible()
+
+
+def test_a_new_project_is_spoken_by_the_engine_that_was_chosen(look: Look, tmp_path: Path) -> None:
+    page = look("/projects/new")
+    expect(page.get_by_role("radio", name="Preview")).to_be_checked()
+    engine = page.get_by_role("radio", name="IndexTTS-2")
+    expect(page.locator("label").filter(has=engine)).to_contain_text("No worker has it yet.")
+    engine.check()
+    text = tmp_path / "雨.txt"
+    text.write_text("雨下了一整夜。")
+    page.locator("input[type=file]").set_input_files(text)
+    page.wait_for_url(re.compile(r"/projects/\d+$"))
+    made = page.request.get(page.url.replace("/projects/", "/api/v1/projects/"))
+    assert made.json()["engine"] == "indextts2"
 
 
 def test_light_and_dark_follow_the_device_until_a_person_chooses(look: Look) -> None:
