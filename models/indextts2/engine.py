@@ -9,7 +9,7 @@ from torch import Tensor
 
 from farm.engine import Samples, Speech, SpeechFailure, Utterance, VoicePrint
 from farm.errors import Rejected
-from models.indextts2 import guards
+from models.indextts2 import guards, processor
 from models.indextts2.checkpoint import DTYPES, open_checkpoint
 from models.indextts2.decoding import Decoded, Draws
 from models.indextts2.directing import Director
@@ -119,7 +119,9 @@ class IndexTTS2:
             waiting.sort(key=lambda part: (preset_of(passages[part.at].utterance), len(part.pieces)))
             together = self._together(waiting, passages)
             del waiting[-len(together) :]
-            for part, outcome in self._spoken(together, passages):
+            outcomes = self._spoken(together, passages)
+            processor.give_back()
+            for part, outcome in outcomes:
                 passage = passages.get(part.at)
                 if passage is None:
                     continue  # another part of it failed

@@ -27,3 +27,14 @@ def bound() -> None:
     if hasattr(libc, "mallopt"):  # glibc, that is Linux
         libc.mallopt(M_MMAP_THRESHOLD, MAPPED)
         libc.mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def give_back() -> None:
+    """Between two batches: what is free in the heap goes back to the system, also from its middle.
+
+    Else the holes of one batch are too small for the next one's tensors, which are of other lengths, and the
+    heap still grew after 3 000 segments. To map it again costs a batch some tenths of a second.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
