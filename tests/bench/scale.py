@@ -62,7 +62,10 @@ def run(options: Options) -> list[Figure]:
         ),
         Figure("beat, 95th percentile", p95(said["beat_ms"]), "ms", said=f"{len(said['beat_ms'])}"),
         Figure(
-            "accept, 95th percentile", p95(said["accept_ms"]), "ms", said="16 takes each, decoded and judged"
+            "accept, 95th percentile",
+            p95(said["accept_ms"]),
+            "ms",
+            said="a job's takes, 16 at most, decoded and judged",
         ),
         *[Figure(f"page {path}", p95(took), "ms", most=300) for path, took in pages.items()],
         Figure("Redis", memory / 2**20, "MiB", most=50),

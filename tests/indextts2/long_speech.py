@@ -4,21 +4,17 @@ A process of its own, because what the libraries keep is decided once in each. A
 many segments were spoken, how many of the batch failed, and the resident set in kB.
 """
 
+import os
 import random
 import sys
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import models
 from farm.engine import Speech, Utterance
+from tests.resident import resident_kb
 
 BATCH = 64
 SIGNS = "今天天气很好我们一起去公园散步吧你好世界"
-
-
-def resident_kb() -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
 
 def main(directory: str, recording: str, segments: int) -> None:
@@ -36,7 +32,7 @@ def main(directory: str, recording: str, segments: int) -> None:
             ]
             outcomes = [outcome for _, outcome in engine.speak(batch, lambda: False)]
             failed = sum(not isinstance(outcome, Speech) for outcome in outcomes)
-            sys.stdout.write(f"{done + len(outcomes)} {failed} {resident_kb()}\n")
+            sys.stdout.write(f"{done + len(outcomes)} {failed} {resident_kb(os.getpid())}\n")
             sys.stdout.flush()
 
 

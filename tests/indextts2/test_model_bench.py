@@ -125,8 +125,8 @@ def test_drawn_voices_are_voices() -> None:
 
 def test_the_yardsticks_are_positive_numbers_of_this_machine() -> None:
     yardsticks = measure(CPU, torch.float32, 1, shrink=64)
-    assert 0 < yardsticks.read < 1e14
-    assert 0 < yardsticks.multiplied < 1e15
+    assert 1e8 < yardsticks.read < 1e13
+    assert 1e8 < yardsticks.multiplied < 1e14
 
 
 def test_presets_share_one_arranged_net(pipeline: Pipeline) -> None:

@@ -1,14 +1,15 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 SPEAK = """
+import os
 import torch
 from models.indextts2 import processor
-
-def resident():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+from tests.resident import resident_kb
 
 {bound}
 weight = torch.randn(64, 64)
@@ -16,7 +17,7 @@ held = []
 for rows in range(1, 901):
     torch.ops.mkldnn._linear_pointwise(torch.randn(rows, 64), weight, None, "none", [], "")
     torch.conv2d(torch.randn(1, 64, 1, rows), weight[:, :, None, None])
-    held.append(resident())
+    held.append(resident_kb(os.getpid()))
 print(held[-1] - held[300])
 """
 
@@ -25,6 +26,7 @@ def grown_kb(bound: str) -> int:
     """By how much a process grows that multiplies and convolves in 600 more shapes."""
     said = subprocess.run(
         [sys.executable, "-c", SPEAK.format(bound=bound)],
+        cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,

@@ -20,6 +20,7 @@ from farm.voices import preset
 from models.preview import helper as helper_module
 from models.preview.espeak import installed
 from models.preview.helper import Helper, HelperLost, Unspoken
+from tests.resident import resident_kb
 
 LONG = "今天天气很好，我们一起去公园散步吧。" * 110
 
@@ -48,11 +49,6 @@ def wait_for(what: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.002)
     return found
-
-
-def resident_kb(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
 def test_a_killed_helper_is_replaced_and_says_the_same(helper: Helper) -> None:
